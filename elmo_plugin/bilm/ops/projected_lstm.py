@@ -1,0 +1,62 @@
+"""The recurrence of one projected LSTM layer, plainly."""
+
+from typing import List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+
+def projected_lstm(
+    input_gates: Tensor,
+    rows_per_step: Sequence[int],
+    hidden: Tensor,
+    memory: Tensor,
+    weight_recurrent: Tensor,
+    weight_projection: Tensor,
+    cell_clip: Optional[float],
+    projection_clip: Optional[float],
+) -> Tuple[Tensor, Tensor, Tensor]:
+    """
+    For each step, with the gates in the order input, candidate, forget, output:
+
+        i, g, f, o = split(input_gates_t + h W_recurrentᵀ)
+        c = clip(σ(f) * c + σ(i) * tanh(g), cell_clip)
+        h = clip((σ(o) * tanh(c)) W_projectionᵀ, projection_clip)
+
+    Rows are sorted by descending length, so the rows that still have a token at a step are the first ones. A row
+    that has ended keeps its state.
+
+    # Parameters
+
+    input_gates : the input's share of the gates, biases included, step after step, rows that have ended left out.
+        Shape: (sum of rows_per_step, 4 * cell_dim)
+    rows_per_step : how many rows each step has, never increasing. Length: num_steps
+    hidden : Shape: (batch_size, projection_dim)
+    memory : Shape: (batch_size, cell_dim)
+    weight_recurrent : Shape: (4 * cell_dim, projection_dim)
+    weight_projection : Shape: (projection_dim, cell_dim)
+    cell_clip, projection_clip : bounds, or `None`. The gradient of a clipped value is zero.
+
+    # Returns
+
+    The outputs, laid out like `input_gates`, and each row's last hidden and memory.
+    Shapes: (sum of rows_per_step, projection_dim), (batch_size, projection_dim), (batch_size, cell_dim)
+    """
+    outputs: List[Tensor] = []
+    recurrent, projection = weight_recurrent.t(), weight_projection.t()
+    for gates, num_rows in zip(input_gates.split(list(rows_per_step)), rows_per_step):
+        ended_hidden, ended_memory = hidden[num_rows:], memory[num_rows:]
+        gates = torch.addmm(gates, hidden[:num_rows], recurrent)
+        # Shapes: (num_rows, cell_dim)
+        input_gate, candidate, forget_gate, output_gate = gates.chunk(4, dim=1)
+        memory = torch.sigmoid(forget_gate) * memory[:num_rows] + torch.sigmoid(input_gate) * torch.tanh(candidate)
+        if cell_clip is not None:
+            memory = memory.clamp(-cell_clip, cell_clip)
+        hidden = (torch.sigmoid(output_gate) * torch.tanh(memory)) @ projection
+        if projection_clip is not None:
+            hidden = hidden.clamp(-projection_clip, projection_clip)
+        outputs.append(hidden)
+        if ended_hidden.size(0):
+            hidden, memory = torch.cat([hidden, ended_hidden]), torch.cat([memory, ended_memory])
+    packed = torch.cat(outputs) if outputs else hidden.new_zeros(0, hidden.size(1))
+    return packed, hidden, memory

@@ -1,0 +1,73 @@
+"""Drawing words for the sampled softmax."""
+
+import math
+from typing import NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+
+class SampledWords(NamedTuple):
+    """
+    ids : distinct word ids, in the order of their first draw. Shape: (num_samples,), `int64`
+    num_tries : how many draws with replacement it took to see that many distinct words.
+    """
+
+    ids: Tensor
+    num_tries: int
+
+
+def log_uniform_probability(word_ids: Tensor, num_words: int) -> Tensor:
+    """
+    `P(k) = log((k + 2) / (k + 1)) / log(num_words + 1)`, `float64`: Zipf's law for words sorted by descending count.
+    """
+    return torch.log1p(1.0 / (word_ids.double() + 1.0)) / math.log(num_words + 1.0)
+
+
+def expected_count(word_ids: Tensor, num_words: int, num_tries: int) -> Tensor:
+    """
+    How often each word is in such a sample on average: `1 - (1 - P(k)) ** num_tries`, `float64`.
+    """
+    return -torch.expm1(num_tries * torch.log1p(-log_uniform_probability(word_ids, num_words)))
+
+
+def sample_words(
+    num_samples: int, num_words: int, device: torch.device, generator: Optional[torch.Generator] = None
+) -> SampledWords:
+    """
+    `num_samples` distinct words: draws with replacement from the log-uniform distribution, repeats left out, as
+    TensorFlow's `log_uniform_candidate_sampler(unique=True)`. All draws are made at once.
+
+    # Parameters
+
+    num_samples : at most `num_words`.
+    generator : of random numbers, on `device`; torch's own if `None`.
+
+    # Raises
+
+    `ValueError` where there are not that many words.
+    """
+    if not 0 < num_samples <= num_words:
+        raise ValueError(
+            f"`num_samples` must be between 1 and the number of words in the vocabulary, {num_words}, but it is "
+            f"{num_samples}. Take fewer samples, or the full softmax (num_samples: null)."
+        )
+    draws = torch.empty(0, dtype=torch.int64, device=device)
+    num_draws = 2 * num_samples + 64
+    while True:
+        uniform = torch.rand(num_draws, dtype=torch.float64, device=device, generator=generator)
+        more = (torch.exp(uniform * math.log(num_words + 1.0)).long() - 1).clamp_(0, num_words - 1)
+        draws = torch.cat([draws, more])
+        first_draws = _first_occurrences(draws, num_words)
+        if first_draws.size(0) >= num_samples:
+            chosen = first_draws[:num_samples]
+            return SampledWords(draws[chosen], int(chosen[-1]) + 1)
+        num_draws = 2 * draws.size(0)
+
+
+def _first_occurrences(draws: Tensor, num_words: int) -> Tensor:
+    """Positions at which a value stands for the first time, ascending. Shape: (number of distinct values,)"""
+    positions = torch.arange(draws.size(0), device=draws.device)
+    first = torch.full((num_words,), draws.size(0), dtype=torch.int64, device=draws.device)
+    first.scatter_reduce_(0, draws, positions, reduce="amin")
+    return positions[first[draws] == positions]

@@ -1,0 +1,97 @@
+"""
+What bilm-tf's weight file has no place for: the softmax, so that a published model stays trainable, and the steady
+state, so that sentences out of context have a good beginning.
+
+An HDF5 file beside `weights.hdf5`:
+
+    softmax/W      (num_words, projection_dim)
+    softmax/b      (num_words,)
+    steady_state/{forward,backward}/{hidden,memory}   (num_layers, projection_dim or cell_dim)
+
+Either group may be missing.
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import h5py
+import numpy
+import torch
+
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.softmax import Softmax
+from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.weights import open_hdf5, whole_hdf5
+
+FILE_NAME = "sidecar.hdf5"
+
+
+class Sidecar(NamedTuple):
+    """
+    softmax : on the CPU; `None` where the file holds none.
+    steady_state : of one row; `None` where the file holds none.
+    """
+
+    softmax: Optional[Softmax]
+    steady_state: Optional[BilmState]
+
+
+def save_sidecar(path: Union[str, Path], sidecar: Sidecar) -> None:
+    """Writes the file, whole or not at all."""
+    with whole_hdf5(path) as file:
+        if sidecar.softmax is not None:
+            file["softmax/W"] = sidecar.softmax.weight.detach().cpu().float().numpy()
+            file["softmax/b"] = sidecar.softmax.bias.detach().cpu().float().squeeze(1).numpy()
+        if sidecar.steady_state is not None:
+            for direction, state in zip(("forward", "backward"), sidecar.steady_state):
+                for name, tensor in state._asdict().items():
+                    file[f"steady_state/{direction}/{name}"] = tensor.detach().cpu().float().squeeze(1).numpy()
+
+
+def load_sidecar(path: Union[str, Path], options: BilmOptions) -> Sidecar:
+    """
+    Reads the file.
+
+    # Raises
+
+    `FileNotFoundError`, or `ValueError` where it is no sidecar or belongs to a model of another shape.
+    """
+    with open_hdf5(path, "sidecar file") as file:
+        if "softmax" not in file and "steady_state" not in file:
+            raise ValueError(f"{path} holds neither 'softmax' nor 'steady_state', so it is no sidecar of a biLM.")
+        softmax = _load_softmax(path, file, options) if "softmax" in file else None
+        state = _load_state(path, file, options) if "steady_state" in file else None
+    return Sidecar(softmax, state)
+
+
+def _array(path: Union[str, Path], file: h5py.File, name: str, shape: tuple) -> torch.Tensor:
+    """A dataset; `None` in `shape` fits any number."""
+    found = file[name].shape if name in file else None
+    if found is None or len(found) != len(shape) or any(e not in (None, f) for e, f in zip(shape, found)):
+        raise ValueError(
+            f"{path}: the dataset {name} should have the shape {shape}, found {found or 'no such dataset'}. The sidecar "
+            f"belongs to another model; give the one that was exported with these weights."
+        )
+    return torch.from_numpy(file[name][()].astype(numpy.float32))
+
+
+def _load_softmax(path: Union[str, Path], file: h5py.File, options: BilmOptions) -> Softmax:
+    weight = _array(path, file, "softmax/W", (None, options.projection_dim))
+    bias = _array(path, file, "softmax/b", (weight.size(0),))
+    softmax = Softmax(weight.size(0), options.projection_dim)
+    softmax.load_state_dict({"weight": weight, "bias": bias.unsqueeze(1)})
+    return softmax
+
+
+def _load_state(path: Union[str, Path], file: h5py.File, options: BilmOptions) -> BilmState:
+    widths = {"hidden": options.projection_dim, "memory": options.lstm.cell_dim}
+    directions = [
+        LstmState(
+            *(
+                _array(path, file, f"steady_state/{name}/{part}", (options.lstm.num_layers, width)).unsqueeze(1)
+                for part, width in widths.items()
+            )
+        )
+        for name in ("forward", "backward")
+    ]
+    return BilmState(*directions)

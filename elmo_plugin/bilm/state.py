@@ -1,0 +1,77 @@
+"""
+What the LSTMs remember between two calls, as values.
+
+A state goes into a call and a new one comes out; no module keeps one. Whoever owns the stream of text owns its
+state, and the functions here are all that such an owner needs.
+"""
+
+from typing import Callable, NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+
+class LstmState(NamedTuple):
+    """
+    One direction.
+
+    hidden : the clipped projections of the last step. Shape: (num_layers, batch_size, projection_dim)
+    memory : the clipped memories of the last step. Shape: (num_layers, batch_size, cell_dim)
+    """
+
+    hidden: Tensor
+    memory: Tensor
+
+
+class BilmState(NamedTuple):
+    """Both directions. (`backward_` reads each sentence from its end.)"""
+
+    forward_: LstmState
+    backward_: LstmState
+
+    @property
+    def batch_size(self) -> int:
+        return self.forward_.hidden.size(1)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "BilmState":
+        """The state of `function(tensor)` for each of its four tensors."""
+        return BilmState(*(LstmState(*(function(tensor) for tensor in direction)) for direction in self))
+
+    def detach(self) -> "BilmState":
+        """The same values, through which no gradient flows."""
+        return self.map(Tensor.detach)
+
+    def to(self, like: Tensor) -> "BilmState":
+        """The same values on the device and in the precision of `like`."""
+        return self.map(lambda tensor: tensor.to(like))
+
+    def repeat_rows(self, batch_size: int) -> "BilmState":
+        """A state of one row, for each of `batch_size` rows."""
+        return self.map(lambda tensor: tensor.expand(-1, batch_size, -1))
+
+
+def with_batch_size(state: BilmState, batch_size: int) -> BilmState:
+    """
+    The first `batch_size` rows of `state`; rows that it does not have are zeros.
+
+    With `put_rows` this is what AllenNLP's ELMo does when batches of different sizes follow one another.
+    """
+
+    def resize(tensor: Tensor) -> Tensor:
+        missing = batch_size - tensor.size(1)
+        if missing <= 0:
+            return tensor[:, :batch_size]
+        return torch.cat([tensor, tensor.new_zeros(tensor.size(0), missing, tensor.size(2))], dim=1)
+
+    return state.map(resize)
+
+
+def put_rows(old: Optional[BilmState], new: BilmState) -> BilmState:
+    """`new`, followed by those rows of `old` that lie beyond it."""
+    if old is None or old.batch_size <= new.batch_size:
+        return new
+    pairs = [
+        LstmState(*(torch.cat([n, o[:, n.size(1) :]], dim=1) for o, n in zip(old_direction, new_direction)))
+        for old_direction, new_direction in zip(old, new)
+    ]
+    return BilmState(*pairs)
