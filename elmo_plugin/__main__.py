@@ -1,0 +1,57 @@
+"""
+`allennlp` with this plugin loaded, from any folder: `python -m elmo_plugin`, and the console script
+`allennlp-elmo`.
+
+AllenNLP looks for plugins in a file of the working directory or of the home, nowhere else, and the
+option `--include-package` comes too late for subcommands.  Here the plugin is loaded before
+AllenNLP reads the command line, because this module is part of it.
+"""
+
+import sys
+from pathlib import Path
+from typing import List
+
+MISSING = """\
+{program}: the Python module '{module}' is not installed here, and the commands need AllenNLP with all \
+that it imports. A plain `pip install allennlp` no longer works; in the checkout of elmo_plugin run
+    {python} -m pip install --no-deps -r requirements.txt -e ."""
+
+
+def program_name() -> str:
+    """The command as the user typed it, for the help texts."""
+    name = Path(sys.argv[0]).name
+    return "python -m elmo_plugin" if name == "__main__.py" else name
+
+
+def name_plugin(arguments: List[str]) -> List[str]:
+    """
+    The command line with the plugin named in it.
+
+    The processes that a distributed training spawns start from nothing, and load what
+    `--include-package` tells them to.
+    """
+    from allennlp.commands import Subcommand
+
+    if not arguments or arguments[0] not in Subcommand.list_available():
+        return arguments
+    if not Subcommand.by_name(arguments[0]).requires_plugins:
+        return arguments
+    return [arguments[0], "--include-package", "elmo_plugin", *arguments[1:]]
+
+
+def main() -> None:
+    """Runs AllenNLP's command line, with its logging and its way to end on a SIGTERM."""
+    try:
+        import allennlp.__main__  # noqa: F401  sets the logging up
+        from allennlp.commands import main as run_command_line
+        from allennlp.common.util import install_sigterm_handler
+    except ModuleNotFoundError as error:
+        program = program_name()
+        sys.exit(MISSING.format(program=program, module=error.name, python=sys.executable))
+    install_sigterm_handler()
+    sys.argv[1:] = name_plugin(sys.argv[1:])
+    run_command_line(prog=program_name())
+
+
+if __name__ == "__main__":
+    main()
