@@ -1,0 +1,86 @@
+"""
+Lines of text files, as the dataset readers see them: decoded, numbered, and free of what editors leave behind.
+"""
+
+import glob
+import gzip
+import os
+import zlib
+from typing import Iterator, List, Tuple
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.file_utils import cached_path
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def matching_files(pattern: str) -> List[str]:
+    """
+    The files of a path, sorted: the path itself, the files that match it as a glob (`*`, `?`, `[...]`, `**`), or
+    the local copy of a URL.
+
+    # Raises
+
+    `ConfigurationError` where there is none, or a folder is named.
+    """
+    if "://" in pattern:
+        return [str(cached_path(pattern))]
+    if os.path.isdir(pattern):
+        raise ConfigurationError(
+            f"{pattern} is a folder; expected a file or a pattern of files. Say which, for example "
+            f"{os.path.join(pattern, '*.conll')}."
+        )
+    if os.path.exists(pattern):
+        return [pattern]
+    files = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not files:
+        raise ConfigurationError(
+            f"There is no file {pattern}, nor does it match any as a pattern. Give the path of a file (.gz is "
+            f"allowed) or a pattern such as 'data/*.conll', seen from {os.getcwd()}."
+        )
+    return files
+
+
+def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
+    """
+    The lines of a UTF-8 file, `.gz` or not, with their numbers from 1 and without their ends. A byte order mark in
+    front is dropped and CRLF ends a line as LF does; only these do: a separator such as U+2028 is part of the line.
+
+    # Raises
+
+    `ConfigurationError`, naming file and line, for bytes that are not UTF-8, a NUL byte, a carriage return inside a
+    line, and a damaged `.gz`.
+    """
+    opened = gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")
+    number = 0
+    with opened as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if number == 1:
+                    line = line.removeprefix(BYTE_ORDER_MARK)
+                yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), f"{path}, line {number}")
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ConfigurationError(
+                f"{path}, after line {number}: the file is not a whole gzip file ({error}). Copy or compress it anew; "
+                f"if it is plain text, remove .gz from its name."
+            ) from error
+
+
+def _decode(line: bytes, place: str) -> str:
+    if b"\0" in line:
+        raise ConfigurationError(
+            f"{place}: expected text in UTF-8, found a NUL byte. If the file is UTF-16, convert it: "
+            f"iconv -f UTF-16 -t UTF-8; else remove the byte."
+        )
+    if b"\r" in line:
+        raise ConfigurationError(
+            f"{place}: expected lines that end in LF or CRLF, found a carriage return inside a line. Convert the line "
+            f"ends: tr '\\r' '\\n'."
+        )
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{place}: expected text in UTF-8, found byte 0x{line[error.start]:02x} at position {error.start} "
+            f"({error.reason}). Convert the file, for example: iconv -f LATIN1 -t UTF-8."
+        ) from error

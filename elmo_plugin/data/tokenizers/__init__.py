@@ -1,0 +1,3 @@
+"""Tokenizers."""
+
+from elmo_plugin.data.tokenizers.blank_spacy import BlankSpacyTokenizer

@@ -1,0 +1,131 @@
+// A tagger: words and their characters, with ELMo or without, a bidirectional LSTM, a conditional random field.
+//
+// A leaf config adds the required fields and changes knobs (see ner_with_elmo.jsonnet). What a knob sets can also be
+// overridden on the command line, by its place in the derived part: each path and each column stands there once.
+{
+  local config = self,
+
+  // ---- Required ----
+
+  train_data:: error 'train_data: name the tagged file, or the pattern of files, to train on',
+  dev_data:: error 'dev_data: name the tagged file by which the best epoch is chosen',
+  test_data:: error 'test_data: name the tagged file to evaluate on at the end, or null for none',
+  elmo:: error 'elmo: give {options_file: …, weight_file: …}, or null to train without ELMo',
+
+  // ---- Knobs ----
+
+  // Columns of words and of tags; negative ones count from the end.
+  word_column:: 0,
+  tag_column:: -1,
+  // What stands between columns, such as '\t'; null for any spaces and tabs.
+  separator:: null,
+  // Lines that begin with this are skipped; null for none.
+  comment_prefix:: null,
+  // The scheme of the tags in the files; null to find it out.
+  source_scheme:: null,
+  // The scheme that the tagger learns. BIOES tells more and needs more data.
+  tag_scheme:: 'BIO',
+  // By whose rules spaCy cuts raw text at prediction.
+  language:: 'en',
+
+  // Words that occur less often in training are unknown ones; their vector is learned from those.
+  min_count:: 2,
+  word_dim:: 50,
+  // A text file of vectors, `word number number …`, of width word_dim; null to start from random ones.
+  word_vectors:: null,
+  character_dim:: 16,
+  // The character CNN: filters of each width.
+  character_filters:: 32,
+  character_widths:: [3],
+
+  elmo_dropout:: 0.5,
+  hidden_size:: 100,
+  num_layers:: 1,
+  dropout:: 0.3,
+
+  batch_size:: 8,
+  num_epochs:: 30,
+  // Epochs without a better F1 on dev_data after which training stops.
+  patience:: 10,
+  learning_rate:: 0.003,
+  grad_norm:: 5.0,
+  seed:: 13,
+
+  // ---- Derived ----
+
+  random_seed: config.seed,
+  numpy_seed: config.seed,
+  pytorch_seed: config.seed,
+
+  dataset_reader: {
+    type: 'elmo_tagging',
+    word_column: config.word_column,
+    tag_column: config.tag_column,
+    separator: config.separator,
+    comment_prefix: config.comment_prefix,
+    source_scheme: config.source_scheme,
+    tag_scheme: config.tag_scheme,
+    tokenizer: { type: 'elmo_spacy', language: config.language },
+    token_indexers: {
+      words: { type: 'single_id', namespace: 'words', lowercase_tokens: true },
+      characters: {
+        type: 'characters',
+        namespace: 'word_characters',
+        min_padding_length: std.foldl(std.max, config.character_widths, 1),
+      },
+      [if config.elmo != null then 'elmo']: { type: 'elmo_character_ids' },
+    },
+  },
+  train_data_path: config.train_data,
+  validation_data_path: config.dev_data,
+  test_data_path: config.test_data,
+  evaluate_on_test: config.test_data != null,
+  // Words of the other files are unknown ones, as they would be in use.
+  datasets_for_vocab_creation: ['train'],
+  vocabulary: { min_count: { words: config.min_count } },
+
+  model: {
+    type: 'elmo_tagger',
+    tag_scheme: config.tag_scheme,
+    text_field_embedder: {
+      token_embedders: {
+        words: {
+          type: 'embedding',
+          vocab_namespace: 'words',
+          embedding_dim: config.word_dim,
+          [if config.word_vectors != null then 'pretrained_file']: config.word_vectors,
+        },
+        characters: {
+          type: 'character_encoding',
+          embedding: { vocab_namespace: 'word_characters', embedding_dim: config.character_dim },
+          encoder: {
+            type: 'cnn',
+            embedding_dim: config.character_dim,
+            num_filters: config.character_filters,
+            ngram_filter_sizes: config.character_widths,
+          },
+        },
+        [if config.elmo != null then 'elmo']: { type: 'elmo', dropout: config.elmo_dropout } + config.elmo,
+      },
+    },
+    encoder: {
+      type: 'lstm',
+      hidden_size: config.hidden_size,
+      num_layers: config.num_layers,
+      bidirectional: true,
+    },
+    dropout: config.dropout,
+  },
+
+  data_loader: {
+    batch_sampler: { type: 'bucket', batch_size: config.batch_size, sorting_keys: ['tokens'] },
+  },
+  validation_data_loader: { batch_size: config.batch_size },
+  trainer: {
+    optimizer: { type: 'adam', lr: config.learning_rate },
+    num_epochs: config.num_epochs,
+    patience: config.patience,
+    validation_metric: '+f1',
+    grad_norm: config.grad_norm,
+  },
+}
