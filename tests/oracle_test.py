@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 from typing import Callable, Dict
 
-import h5py
 import numpy
 import pytest
 
 from tests import oracle, oracle_softmax
 from tests.oracle_weights import VARIANTS, random_weights, read_weights, variant, write_weights
 
-PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "elmo" / "allennlp_fixture"
-needs_published = pytest.mark.skipif(
-    not PUBLISHED.is_dir(), reason="needs AllenNLP's ELMo fixture in ../shared/data/elmo/allennlp_fixture"
-)
+
+@pytest.fixture()
+def published(shared_data) -> Path:
+    """A small biLM of AllenNLP's with the vectors that its makers computed."""
+    return shared_data / "elmo" / "allennlp_fixture"
 
 
 def check_gradients(loss: Callable[[], float], values: Dict[str, numpy.ndarray], grads: Dict[str, numpy.ndarray], rng) -> None:
@@ -23,10 +23,10 @@ def check_gradients(loss: Callable[[], float], values: Dict[str, numpy.ndarray],
     assert set(grads) == set(values)
     for name, value in values.items():
         assert grads[name].shape == value.shape, name
-        places = rng.permutation(value.size)[:3]
+        places = rng.permutation(value.size)[:2]
         # Most places where the gradient is not zero: those of embedding tables nearly all are.
         touched = numpy.flatnonzero(grads[name])
-        places = numpy.concatenate([places, rng.permutation(touched)[:5]])
+        places = numpy.concatenate([places, rng.permutation(touched)[:4]])
         for place in places:
             index = numpy.unravel_index(place, value.shape)
             kept = value[index]
@@ -64,11 +64,12 @@ def test_words_become_shifted_bytes_between_their_marks():
     ]
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+# Those that differ in more than what their file looks like.
+@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {"261 characters", "one layer, nested", "one highway", "other width"}))
 def test_gradients_of_the_whole_model_equal_finite_differences(name):
     rng = numpy.random.default_rng(7)
     options = variant(name)
-    weights = random_weights(options, rng, nested=True if name == "one layer, nested" else None)
+    weights = random_weights(options, rng)
     lengths = numpy.array([4, 1, 0, 3])
     ids = random_ids(options, rng, 4, 4)
     states = [tuple(rng.normal(size=part.shape) * 0.3 for part in oracle.zero_state(options, 4)) for _ in range(2)]
@@ -228,24 +229,22 @@ def test_weights_come_back_from_a_file_as_they_were(name, tmp_path):
     assert all(("MultiRNNCell" in key) == (variant(name)["lstm"]["n_layers"] > 1) for key in cells)
 
 
-@needs_published
-def test_published_vectors_are_reproduced_with_states_carried_by_row():
+def test_published_vectors_are_reproduced_with_states_carried_by_row(published):
     """Sentence j of row i is dataset `j` of lm_embeddings_i: the top layer's two directions, (2, num_tokens, projection_dim), no marks."""
-    options, weights = json.loads((PUBLISHED / "options.json").read_text()), read_weights(PUBLISHED / "lm_weights.hdf5")
-    rows = json.loads((PUBLISHED / "sentences.json").read_text())
-    files = [h5py.File(PUBLISHED / f"lm_embeddings_{row}.hdf5", "r") for row in range(3)]
+    options, weights = json.loads((published / "options.json").read_text()), read_weights(published / "lm_weights.hdf5")
+    rows = json.loads((published / "sentences.json").read_text())
+    files = [read_weights(published / f"lm_embeddings_{row}.hdf5") for row in range(3)]
     states = [oracle.zero_state(options, 3)] * 2
     for number, batch in enumerate(zip(*rows)):
         layers, states = oracle.embed_sentences([sentence.split() for sentence in batch], weights, options, states)
         for row, file in enumerate(files):
-            top = numpy.concatenate(list(file[str(number)][...]), axis=1)
+            top = numpy.concatenate(list(file[str(number)]), axis=1)
             numpy.testing.assert_allclose(layers[row][-1], top, atol=3e-6)
 
 
-@needs_published
-def test_published_word_vectors_are_reproduced():
-    options, weights = json.loads((PUBLISHED / "options.json").read_text()), read_weights(PUBLISHED / "lm_weights.hdf5")
-    words = (PUBLISHED / "vocab_test.txt").read_text(encoding="utf-8").split("\n")
+def test_published_word_vectors_are_reproduced(published):
+    options, weights = json.loads((published / "options.json").read_text()), read_weights(published / "lm_weights.hdf5")
+    words = (published / "vocab_test.txt").read_text(encoding="utf-8").split("\n")
     vectors, _ = oracle.encode_words(oracle.words_to_characters(words, 50), weights, options)
-    published = read_weights(PUBLISHED / "elmo_token_embeddings.hdf5")["embedding"]
-    numpy.testing.assert_allclose(vectors, published, atol=3e-6)
+    expected = read_weights(published / "elmo_token_embeddings.hdf5")["embedding"]
+    numpy.testing.assert_allclose(vectors, expected, atol=3e-6)
