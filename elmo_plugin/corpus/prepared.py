@@ -1,0 +1,100 @@
+"""The prepared form of a corpus, for whoever reads it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import numpy as np
+
+FORMAT_VERSION = 1
+TRAIN, HELD_OUT = "train", "heldout"
+DESCRIPTION = "corpus.json"
+
+
+@dataclass(frozen=True)
+class PreparedShard:
+    """
+    Sentences as type ids, memory-mapped.
+
+    # Parameters
+
+    ids : `np.ndarray`
+        Shape `(num_tokens,)`, int32: line numbers of `types.txt`; no sentence marks.
+    offsets : `np.ndarray`
+        Shape `(num_sentences + 1,)`, int64: sentence `i` is `ids[offsets[i] : offsets[i + 1]]`.
+    text : `Path`
+        The same sentences as text, one a line.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    text: Path
+
+
+@dataclass(frozen=True)
+class PreparedCorpus:
+    """
+    A directory that `elmo-prepare` wrote:
+
+    - `vocabulary.txt`: `<S>`, `</S>`, `<UNK>`, then words by descending count, ties by code point; id = line number.
+    - `vocabulary.counts.tsv`: the same words with their counts in the training sentences.
+    - `types.txt`: `vocabulary.txt` and then every other distinct word of the corpus; type id = line number, so that a
+      type id below the vocabulary's size is the word's id.
+    - `train/`, `heldout/`: shards `NNNNN.ids.npy`, `NNNNN.offsets.npy`, `NNNNN.txt`; see `PreparedShard`.
+    - `corpus.json`: counts, settings, and SHA-256 of the inputs and of the files above.
+
+    # Parameters
+
+    directory : `Path`
+    description : `Dict[str, Any]`
+        What `corpus.json` says.
+    """
+
+    directory: Path
+    description: Dict[str, Any]
+
+    @classmethod
+    def open(cls, directory: Path) -> "PreparedCorpus":
+        """
+        # Raises
+
+        `ValueError` if the directory was not written by `elmo-prepare`, or by another version of the form.
+        """
+        path = Path(directory) / DESCRIPTION
+        if not path.is_file():
+            raise ValueError(f"{directory}: expected a prepared corpus, but there is no {DESCRIPTION} in it; "
+                             "make one with `elmo-prepare INPUT... OUTDIR`.")
+        description = json.loads(path.read_text(encoding="utf-8"))
+        version = description.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ValueError(f"{path}: expected format_version {FORMAT_VERSION}, found {version}; prepare it again.")
+        return cls(Path(directory), description)
+
+    def types(self) -> List[str]:
+        return (self.directory / "types.txt").read_bytes().decode("utf-8").split("\n")[:-1]
+
+    def shards(self, split: str) -> Iterator[PreparedShard]:
+        """The shards of `train` or `heldout`, in order."""
+        for number in range(self.description["splits"].get(split, {"shards": 0})["shards"]):
+            path = self.directory / split / f"{number:05d}"
+            ids, offsets = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("ids", "offsets"))
+            yield PreparedShard(ids, offsets, Path(f"{path}.txt"))
+
+
+def write_description(directory: Path, description: Dict[str, Any]) -> None:
+    """Adds the SHA-256 of every file in `directory` to the description, and writes it there."""
+    description["sha256"] = {
+        path.relative_to(directory).as_posix(): _sha256(path) for path in sorted(directory.rglob("*")) if path.is_file()
+    }
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (directory / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

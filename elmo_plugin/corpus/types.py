@@ -1,0 +1,202 @@
+"""The types of all blocks merged: the vocabulary, the list of all types, and each block's types numbered by it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, List, Sequence, Tuple
+
+import numpy as np
+
+from elmo_plugin.corpus.encoding import BlockFiles
+from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
+
+# Types are merged in as many parts, by their hashes, as keep the words held in memory at once below this.
+TYPES_PER_PART = 1 << 21
+_HASH_END = 1 << 32
+
+# Sorts as vocabularies do: (-count, word).
+Ranked = Tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The sentences whose keys lie in `[begin, end)`."""
+
+    name: str
+    begin: int
+    end: int
+
+    def range_in(self, block: BlockFiles) -> Tuple[int, int]:
+        """First and last + 1 of its sentences in a block."""
+        begin, end = np.searchsorted(block.array("keys"), np.array([self.begin, self.end]))
+        return int(begin), int(end)
+
+
+@dataclass
+class TypeTotals:
+    """
+    What is counted while types are numbered.
+
+    # Parameters
+
+    num_types, vocabulary_size : `int`
+        The three special tokens included.
+    out_of_vocabulary, cut_tokens : `np.ndarray`
+        Shape `(num_splits,)`: tokens that are not in the vocabulary, and that are longer than the character width.
+    longest_token_bytes : `int`
+    """
+
+    num_types: int
+    vocabulary_size: int
+    out_of_vocabulary: np.ndarray
+    cut_tokens: np.ndarray
+    longest_token_bytes: int = 0
+
+
+class TypeMerger:
+    """
+    Merges in two passes: the first sums the counts part by part and leaves each part on disk; the second, once the
+    vocabulary is known, numbers every word. Memory holds one part, the vocabulary and 4 bytes for each type.
+
+    # Parameters
+
+    blocks : `Sequence[BlockFiles]`
+    splits : `Sequence[Split]`
+        The vocabulary is made from the words of the first.
+    settings : `Settings`
+    scratch, output : `Path`
+        Directories for intermediate and for final files.
+    """
+
+    def __init__(
+        self, blocks: Sequence[BlockFiles], splits: Sequence[Split], settings: Settings, scratch: Path, output: Path
+    ) -> None:
+        self.blocks = blocks
+        self.splits = splits
+        self.settings = settings
+        self.scratch = scratch
+        self.output = output
+
+    def merge(self) -> TypeTotals:
+        """
+        Writes `vocabulary.txt`, `vocabulary.counts.tsv`, `types.txt` and the blocks' `numbers`.
+
+        # Raises
+
+        `ValueError` if no word is frequent enough for the vocabulary.
+        """
+        for block in self.blocks:
+            np.save(block.path("counts.npy"), self._count(block))
+            np.save(block.path("numbers.npy"), np.zeros(len(block.array("hashes")), np.int32))
+        local_types = sum(len(block.array("hashes")) for block in self.blocks)
+        num_parts = max(1, -(-local_types // TYPES_PER_PART))
+        ranked: List[Ranked] = []
+        num_types = len(SPECIALS)
+        for part in range(num_parts):
+            words, counts = self._merge_part(part, num_parts, num_types)
+            num_types += len(words)
+            ranked = self._rank(ranked, words, counts[0])
+        if not ranked:
+            raise ValueError(
+                f"min_count: none of the {num_types - len(SPECIALS)} words of the text occurs at least "
+                f"{self.settings.min_count} times in the training sentences; lower it or give more text."
+            )
+        return self._number(ranked, num_parts, num_types)
+
+    def _count(self, block: BlockFiles) -> np.ndarray:
+        """Shape: (num_splits, num_types of the block)"""
+        ids, offsets, num_types = block.array("ids"), block.array("offsets"), len(block.array("hashes"))
+        ranges = [split.range_in(block) for split in self.splits]
+        return np.stack([np.bincount(ids[offsets[b] : offsets[e]], minlength=num_types) for b, e in ranges])
+
+    def _merge_part(self, part: int, num_parts: int, first: int) -> Tuple[List[str], np.ndarray]:
+        """
+        The words of one part in order of first occurrence, and their counts: (num_splits, words of the part). They are
+        numbered from `first` for now; special tokens, should the text hold them, are numbered as such.
+        """
+        table: Dict[str, int] = {word: i - first for i, word in enumerate(SPECIALS)}
+        bounds = np.array([part * _HASH_END // num_parts, (part + 1) * _HASH_END // num_parts])
+        pieces: List[Tuple[np.ndarray, np.ndarray]] = []
+        for block in self.blocks:
+            begin, end = np.searchsorted(block.array("hashes").astype(np.int64), bounds)
+            words = block.types()[begin:end]
+            numbers = np.fromiter(
+                (table.setdefault(word, len(table) - len(SPECIALS)) for word in words), np.int32, len(words)
+            )
+            np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = numbers + np.int32(first)
+            pieces.append((numbers, block.array("counts")[:, begin:end]))
+        words = list(table)[len(SPECIALS) :]
+        counts = np.zeros((len(self.splits), len(words)), np.int64)
+        for numbers, of_block in pieces:
+            counts[:, numbers[numbers >= 0]] += of_block[:, numbers >= 0]
+        self._words_path(part).write_bytes(_lines(words))
+        np.save(self._counts_path(part), counts)
+        return words, counts
+
+    def _rank(self, ranked: List[Ranked], words: List[str], counts: np.ndarray) -> List[Ranked]:
+        """The words for the vocabulary among `ranked` and `words`, most frequent first, ties by code point."""
+        ranked = ranked + [(-int(counts[i]), words[i]) for i in np.flatnonzero(counts >= self.settings.min_count)]
+        ranked.sort()
+        return ranked if self.settings.max_size is None else ranked[: self.settings.max_size - len(SPECIALS)]
+
+    def _number(self, ranked: List[Ranked], num_parts: int, num_types: int) -> TypeTotals:
+        vocabulary = {word: i for i, word in enumerate([*SPECIALS, *(word for _, word in ranked)])}
+        totals = TypeTotals(num_types, len(vocabulary), self._literal_unknowns(), np.zeros(len(self.splits), np.int64))
+        # Shape: (num_types,), from the first pass's numbers to the final ones
+        final = np.arange(num_types, dtype=np.int32)
+        begin, next_other = len(SPECIALS), len(vocabulary)
+        with (self.output / "types.txt").open("wb") as types_file:
+            types_file.write(_lines(vocabulary))
+            for part in range(num_parts):
+                words = _read_lines(self._words_path(part))
+                counts = np.load(self._counts_path(part))
+                others = [i for i, word in enumerate(words) if word not in vocabulary]
+                others.sort(key=lambda i: (-counts[0, i], words[i]))
+                numbers = np.array([vocabulary.get(word, -1) for word in words], np.int32)
+                numbers[others] = np.arange(next_other, next_other + len(others))
+                types_file.write(_lines(words[i] for i in others))
+                final[begin : begin + len(words)] = numbers
+                begin, next_other = begin + len(words), next_other + len(others)
+                totals.out_of_vocabulary += counts[:, others].sum(axis=1)
+                self._add_lengths(totals, words, counts)
+        for block in self.blocks:
+            numbers = np.load(block.path("numbers.npy"), mmap_mode="r+")
+            numbers[:] = final[numbers]
+        self._write_vocabulary(vocabulary, ranked, totals)
+        return totals
+
+    def _literal_unknowns(self) -> np.ndarray:
+        """Shape: (num_splits,). How often the text itself says `<UNK>`."""
+        unknown = SPECIALS.index(UNKNOWN)
+        found = np.zeros(len(self.splits), np.int64)
+        for block in self.blocks:
+            found += block.array("counts")[:, block.array("numbers") == unknown].sum(axis=1)
+        return found
+
+    def _add_lengths(self, totals: TypeTotals, words: List[str], counts: np.ndarray) -> None:
+        lengths = np.fromiter((len(word.encode("utf-8")) for word in words), np.int64, len(words))
+        totals.cut_tokens += counts[:, lengths > self.settings.max_characters - WORD_MARKS].sum(axis=1)
+        totals.longest_token_bytes = max(totals.longest_token_bytes, int(lengths.max(initial=0)))
+
+    def _write_vocabulary(self, vocabulary: Iterable[str], ranked: Sequence[Ranked], totals: TypeTotals) -> None:
+        """Counts stand beside the words; for `<S>` and `</S>` they are sentences, for `<UNK>` tokens outside."""
+        ranges = (self.splits[0].range_in(block) for block in self.blocks)
+        num_sentences = sum(end - begin for begin, end in ranges)
+        counts = [num_sentences, num_sentences, int(totals.out_of_vocabulary[0]), *(-count for count, _ in ranked)]
+        (self.output / "vocabulary.txt").write_bytes(_lines(vocabulary))
+        pairs = (f"{word}\t{count}" for word, count in zip(vocabulary, counts))
+        (self.output / "vocabulary.counts.tsv").write_bytes(_lines(pairs))
+
+    def _words_path(self, part: int) -> Path:
+        return self.scratch / f"part-{part:04d}.words.txt"
+
+    def _counts_path(self, part: int) -> Path:
+        return self.scratch / f"part-{part:04d}.counts.npy"
+
+
+def _lines(words: Iterable[str]) -> bytes:
+    return "".join(word + "\n" for word in words).encode("utf-8")
+
+
+def _read_lines(path: Path) -> List[str]:
+    """Lines end at newlines alone: `str.splitlines` would also break words at rarer characters."""
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]

@@ -1,0 +1,63 @@
+import pytest
+
+from elmo_plugin.corpus.directories import whole_directory
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_directory_appears_when_its_block_ends(tmp_path):
+    target = tmp_path / "deep" / "out"
+    with whole_directory(target, force=False) as unfinished:
+        (unfinished / "a").write_text("new")
+        assert not target.exists()
+    assert (target / "a").read_text() == "new"
+    assert names(target.parent) == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_nothing_is_left_of_an_interrupted_one_and_the_old_one_stays(tmp_path, error):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "a").write_text("old")
+    with pytest.raises(error):
+        with whole_directory(target, force=True) as unfinished:
+            (unfinished / "a").write_text("new")
+            raise error
+    assert (target / "a").read_text() == "old"
+    assert names(tmp_path) == ["out"]
+
+
+def test_force_replaces_the_whole_directory(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with whole_directory(target, force=True) as unfinished:
+        (unfinished / "new").write_text("new")
+    assert names(target) == ["new"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    left_over = tmp_path / ".out.unfinished"
+    left_over.mkdir()
+    (left_over / "half").write_text("half")
+    with whole_directory(tmp_path / "out", force=False):
+        pass
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == []
+
+
+def test_an_existing_directory_needs_force(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ValueError, match="out: already exists. Use --force to overwrite it"):
+        with whole_directory(tmp_path / "out", force=False):
+            pass
+
+
+def test_a_file_in_the_way_is_never_replaced(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(ValueError, match="out: expected a directory to write to, found a file"):
+        with whole_directory(tmp_path / "out", force=True):
+            pass

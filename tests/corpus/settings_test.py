@@ -1,0 +1,26 @@
+import pytest
+
+from elmo_plugin.corpus.settings import Settings
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"segmenter": "magic"}, "segmenter: expected one of spacy, .*; got 'magic'"),
+        ({"paragraphs": "page"}, "paragraphs: expected one of blank, line; got 'page'"),
+        ({"held_out": 1.0}, "held_out: expected a fraction of at least 0 and below 1; got 1.0"),
+        ({"held_out": -0.1}, "held_out: expected a fraction"),
+        ({"shards": 0}, "shards: expected an integer of at least 1; got 0"),
+        ({"min_count": 0}, "min_count: expected an integer of at least 1; got 0"),
+        ({"max_size": 3}, "max_size: expected an integer of at least 4; got 3"),
+        ({"max_characters": 2}, "max_characters: expected an integer of at least 3; got 2"),
+        ({"seed": -1}, "seed: expected an integer of at least 0; got -1"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_expected(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**wrong)
+
+
+def test_nothing_held_out_is_a_setting_like_another():
+    assert Settings(held_out=0.0).to_dict()["held_out"] == 0.0

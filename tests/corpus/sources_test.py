@@ -1,0 +1,62 @@
+import gzip
+import io
+import lzma
+
+import pytest
+
+from elmo_plugin.corpus.sources import find_sources
+
+
+def write(path, data=b"text\n"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_directory_gives_its_text_files_sorted_and_nothing_hidden(tmp_path):
+    for name in ("b.txt", "a.text", "sub/c.txt.gz", ".hidden.txt", ".git/d.txt", "picture.png"):
+        write(tmp_path / name)
+    names = [source.path.relative_to(tmp_path).as_posix() for source in find_sources([str(tmp_path)])]
+    assert names == ["a.text", "b.txt", "sub/c.txt.gz"]
+
+
+def test_a_glob_is_sorted_and_inputs_keep_their_order(tmp_path):
+    for name in ("z.txt", "b.log", "a.log"):
+        write(tmp_path / name)
+    found = find_sources([str(tmp_path / "z.txt"), str(tmp_path / "*.log")])
+    assert [source.path.name for source in found] == ["z.txt", "a.log", "b.log"]
+
+
+@pytest.mark.parametrize("ending, pack", [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_source_opens_decompressed(tmp_path, ending, pack):
+    path = write(tmp_path / f"a.txt{ending}", pack(b"one\ntwo\n"))
+    with find_sources([str(path)])[0].open() as stream:
+        assert stream.read() == b"one\ntwo\n"
+
+
+def test_a_dash_is_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"typed\n")))
+    (source,) = find_sources(["-"])
+    assert source.open().read() == b"typed\n"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="absent.txt: no such file or directory; give a file, a directory, a glob"):
+        find_sources([str(tmp_path / "absent.txt")])
+
+
+def test_a_glob_without_a_match_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"\*.txt: no file matches this pattern"):
+        find_sources([str(tmp_path / "*.txt")])
+
+
+def test_a_directory_without_text_files_says_which_endings_it_looks_for(tmp_path):
+    write(tmp_path / "a.doc")
+    with pytest.raises(ValueError, match=r"no file below this directory ends in .txt, .text"):
+        find_sources([str(tmp_path)])
+
+
+def test_a_file_named_twice_is_refused(tmp_path):
+    path = write(tmp_path / "a.txt")
+    with pytest.raises(ValueError, match="a.txt: named twice among the inputs"):
+        find_sources([str(path), str(tmp_path)])
