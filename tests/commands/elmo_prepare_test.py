@@ -1,0 +1,110 @@
+import json
+import shlex
+
+import pytest
+from allennlp.commands import Subcommand, parse_args
+from allennlp.common.checks import ConfigurationError
+
+from elmo_plugin.commands.elmo_prepare import ElmoPrepare
+from elmo_plugin.corpus.prepared import PreparedCorpus
+from elmo_plugin.corpus.settings import Settings
+
+TEXT = "".join(f"The cat sat on mat {i}. It liked the mat.\n\n" for i in range(40))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT)
+
+    def run_command(*arguments):
+        monkeypatch.setattr("sys.argv", ["allennlp", "elmo-prepare", *arguments])
+        _, args = parse_args("allennlp")
+        args.func(args)
+
+    return run_command
+
+
+def described(tmp_path, name="out"):
+    return PreparedCorpus.open(tmp_path / name).description
+
+
+def test_the_defaults_of_the_command_are_those_of_the_settings(run, tmp_path):
+    run("text.txt", "out")
+    assert described(tmp_path)["settings"] == Settings().to_dict()
+    assert described(tmp_path)["sentences"] == 80
+
+
+@pytest.mark.parametrize(
+    "flag, setting",
+    [
+        (["--language", "de"], {"language": "de"}),
+        (["--segmenter", "characters"], {"segmenter": "characters"}),
+        (["--presplit"], {"presplit": True}),
+        (["--paragraphs", "line"], {"paragraphs": "line"}),
+        (["--held-out", "0.25"], {"held_out": 0.25}),
+        (["--shards", "2"], {"shards": 2}),
+        (["--min-count", "1"], {"min_count": 1}),
+        (["--max-size", "6"], {"max_size": 6}),
+        (["--max-characters", "4"], {"max_characters": 4}),
+        (["--seed", "5"], {"seed": 5}),
+    ],
+)
+def test_every_flag_reaches_its_setting_and_changes_the_result(run, tmp_path, flag, setting):
+    (tmp_path / "text.txt").write_text("Wrapped text z.B.\nof two lines. " + TEXT)
+    run("text.txt", "plain")
+    run("text.txt", "out", *flag)
+    plain, changed = described(tmp_path, "plain"), described(tmp_path)
+    assert changed["settings"] == {**plain["settings"], **setting}
+    assert {**changed, "settings": None} != {**plain, "settings": None}
+
+
+def test_strict_stops_where_the_text_is_not_utf_8(run, tmp_path):
+    (tmp_path / "text.txt").write_bytes(TEXT.encode() + b"\n\xff\n")
+    run("text.txt", "out")
+    assert described(tmp_path)["oddities"]["undecodable_lines"] == 1
+    with pytest.raises(ConfigurationError, match="text.txt:82: byte .* is not UTF-8"):
+        run("text.txt", "strict", "--strict")
+    assert not (tmp_path / "strict").exists()
+
+
+def test_an_existing_output_needs_force(run, tmp_path):
+    run("text.txt", "out")
+    with pytest.raises(ConfigurationError, match="out: already exists. Use --force"):
+        run("text.txt", "out")
+    run("text.txt", "out", "--force", "--seed", "1")
+    assert described(tmp_path)["settings"]["seed"] == 1
+
+
+def test_several_inputs_are_read_in_order(run, tmp_path):
+    (tmp_path / "more.txt").write_text("More text.")
+    run("more.txt", "text.txt", "out")
+    assert [entry["name"] for entry in described(tmp_path)["inputs"]] == ["more.txt", "text.txt"]
+
+
+def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, capsys):
+    (tmp_path / "text.txt").write_bytes(b"\xff\n" + TEXT.encode())
+    run("text.txt", "my out")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("80 sentences, 480 tokens")
+    assert "undecodable lines: 1" in lines[-3]
+    command = shlex.split(lines[-1])
+    assert command[:3] == ["allennlp", "train", "training_configs/bilm.jsonnet"]
+    overrides = json.loads(command[command.index("-o") + 1])
+    assert overrides["vocabulary.file"] == "my out/vocabulary.txt"
+    assert (tmp_path / overrides["vocabulary.file"]).is_file()
+
+
+def test_without_held_out_text_the_command_names_none(run, tmp_path, capsys):
+    run("text.txt", "out", "--held-out", "0")
+    overrides = json.loads(shlex.split(capsys.readouterr().out.splitlines()[-1])[-1])
+    assert "validation_data_path" not in overrides
+
+
+def test_a_missing_input_is_an_error_of_the_configuration(run):
+    with pytest.raises(ConfigurationError, match="absent: no such file or directory"):
+        run("absent", "out")
+
+
+def test_the_command_is_registered_under_its_name():
+    assert Subcommand.by_name("elmo-prepare") is ElmoPrepare
