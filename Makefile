@@ -9,10 +9,6 @@ OMP_NUM_THREADS ?= 2
 # What `make lock` calls.
 UV ?= uv
 
-# tools/install.py itself runs on any Python from 3.7 on.
-SETUP_PYTHON = $(shell for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python; do \
-	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null; then echo "$$python"; break; fi; done)
-
 .DEFAULT_GOAL := help
 .PHONY: help install test demo lock clean
 
@@ -24,10 +20,13 @@ help:
 	@echo 'make lock      maintainers: compile requirements.txt from setup.py with uv'
 	@echo 'make clean     remove $(VENV) and what builds and tests leave behind'
 
+# tools/install.py looks for a Python that fits, and itself runs on any from 3.7 on.
 install:
-	@if [ -z "$(SETUP_PYTHON)" ]; then \
-		echo 'No Python was found on PATH. Install Python 3.10, 3.11, 3.12 or 3.13, or name one: make install PYTHON=/path/to/python3' >&2; exit 1; fi
-	@"$(SETUP_PYTHON)" -m tools.install --venv "$(VENV)" $(if $(PYTHON),--python "$(PYTHON)")
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null; then \
+			exec "$$python" -m tools.install --venv "$(VENV)" $(if $(PYTHON),--python "$(PYTHON)"); fi; \
+	done; \
+	echo 'No Python was found on PATH. Install Python 3.10, 3.11, 3.12 or 3.13, or name one: make install PYTHON=/path/to/python3.12' >&2; exit 1
 
 test: install
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) "$(VENV)/bin/python" -m pytest $(TESTS)

@@ -74,7 +74,7 @@ def torch_works(facts):
     return subprocess.run([facts["executable"], "-c", TRY_TORCH], **quiet).returncode == 0
 
 
-def choose(found, works=torch_works):
+def choose(found):
     """
     The interpreter to build on, and whether its torch is to be used: the newest that has a torch
     that fits and works, else the newest.
@@ -82,7 +82,7 @@ def choose(found, works=torch_works):
     fitting = [facts for facts in found if problem(facts) is None]
     fitting.sort(key=lambda facts: facts["version"], reverse=True)
     for facts in fitting:
-        if torch_fits(facts) and works(facts):
+        if torch_fits(facts) and torch_works(facts):
             return facts, True
     if fitting:
         return fitting[0], False
