@@ -1,0 +1,90 @@
+"""What is trained: a biLM and the softmax over the vocabulary, which both directions share."""
+
+from typing import NamedTuple, Optional
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.softmax import Softmax
+from elmo_plugin.bilm.state import BilmState
+
+
+class LanguageModelOutput(NamedTuple):
+    """
+    forward_losses, backward_losses : of each token, in nats. Shape: (num_tokens,)
+    state : after the window; gradients flow through it until it is detached.
+    """
+
+    forward_losses: Tensor
+    backward_losses: Tensor
+    state: BilmState
+
+
+class LanguageModel(nn.Module):
+    """
+    Predicts every word of a stream from the words before it and, in the other direction, from those behind it.
+
+    # Parameters
+
+    options : the model's shape, `num_words` included.
+    dropout : on the inputs of each LSTM layer and on the output before the softmax.
+    sparse_softmax : see `Softmax`.
+
+    # Raises
+
+    `ValueError` where the options lack the number of words.
+    """
+
+    def __init__(self, options: BilmOptions, dropout: float = 0.0, sparse_softmax: bool = False) -> None:
+        super().__init__()
+        if options.num_words is None:
+            raise ValueError("A language model needs the size of its vocabulary: give the options 'n_tokens_vocab'.")
+        self.dropout = dropout
+        self.bilm = Bilm(options, dropout)
+        self.softmax = Softmax(options.num_words, options.projection_dim, sparse_softmax)
+
+    def zero_state(self, batch_size: int) -> BilmState:
+        """The state before any text."""
+        return self.bilm.zero_state(batch_size)
+
+    def forward(
+        self,
+        types: Tensor,
+        forward_inputs: Tensor,
+        backward_inputs: Tensor,
+        forward_targets: Tensor,
+        backward_targets: Tensor,
+        state: BilmState,
+        lengths: Optional[Tensor] = None,
+        num_samples: Optional[int] = None,
+    ) -> LanguageModelOutput:
+        """
+        # Parameters
+
+        types : distinct words. Shape: (num_types, max_characters), or (num_types,) for word ids
+        forward_inputs, backward_inputs : positions in `types`, in reading order. Shape: (batch_size, num_steps)
+        forward_targets, backward_targets : word ids. Shape: (batch_size, num_steps)
+        state : before the window.
+        lengths : steps of each row that are text; `None` where all are. Shape: (batch_size,)
+        num_samples : draw so many words for a sampled softmax; the full one if `None`. Both directions share the draw.
+        """
+        forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
+        vectors = torch.cat([_present(forward_layers[-1], lengths), _present(backward_layers[-1], lengths)])
+        targets = torch.cat([_present(forward_targets, lengths), _present(backward_targets, lengths)])
+        vectors = functional.dropout(vectors, self.dropout, self.training)
+        if num_samples is None:
+            losses = self.softmax.full_loss(vectors, targets)
+        else:
+            losses = self.softmax.sampled_loss(vectors, targets, num_samples)
+        return LanguageModelOutput(*losses.chunk(2), state)
+
+
+def _present(padded: Tensor, lengths: Optional[Tensor]) -> Tensor:
+    """The steps that are text, row after row. Shape: (batch_size, num_steps, …) to (sum of lengths, …)"""
+    if lengths is None:
+        return padded.flatten(0, 1)
+    steps = torch.arange(padded.size(1), device=padded.device)
+    return padded[steps.unsqueeze(0) < lengths.to(padded.device).unsqueeze(1)]

@@ -1,0 +1,83 @@
+"""Plain text, one tokenised sentence a line."""
+
+import logging
+from typing import Dict, Iterable, Iterator, List, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
+from allennlp.data.fields import TextField
+
+from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
+from elmo_plugin.data.dataset_readers.lines import matching_files, numbered_lines
+from elmo_plugin.data.token_indexers.character_ids import ElmoCharacterIdsIndexer
+
+logger = logging.getLogger(__name__)
+
+
+@DatasetReader.register("elmo_sentences")
+class ElmoSentencesReader(DatasetReader):
+    """
+    One sentence a line, its words separated by white space, without `<S>` and `</S>`. Blank lines are no sentences;
+    they are counted and logged, and so are words that are literally `<S>` or `</S>`, which the model can't tell from
+    its sentence marks.
+
+    Registered as a `DatasetReader` with name "elmo_sentences".
+
+    ```jsonnet
+    { "type": "elmo_sentences", "token_indexers": { "elmo": { "type": "elmo_character_ids" } } }
+    ```
+
+    # Parameters
+
+    token_indexers : `Dict[str, TokenIndexer]`, optional (default = `{"elmo": elmo_character_ids}`)
+        For the instances that AllenNLP's ordinary loaders ask for. `elmo_stream` takes the sentences as they are.
+    """
+
+    def __init__(self, token_indexers: Optional[Dict[str, TokenIndexer]] = None, **kwargs) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        self._token_indexers = token_indexers or {"elmo": ElmoCharacterIdsIndexer()}
+
+    def sentences(self, file_path: str) -> Iterator[List[str]]:
+        """
+        The sentences of all files that a path or glob names.
+
+        # Raises
+
+        `ConfigurationError` where there is no such file, no sentence in all of them, or a line that is no text.
+        """
+        num_sentences = num_blank = num_literal_marks = 0
+        for path in matching_files(str(file_path)):
+            for _, line in numbered_lines(path):
+                words = line.split()
+                if not words:
+                    num_blank += 1
+                    continue
+                num_literal_marks += words.count(BEGIN_SENTENCE) + words.count(END_SENTENCE)
+                num_sentences += 1
+                yield words
+        if not num_sentences:
+            raise ConfigurationError(
+                f"{file_path} holds no sentences ({num_blank} blank lines). Expected one sentence a line, words "
+                f"separated by spaces."
+            )
+        if num_blank:
+            logger.info("%s: skipped %d blank lines", file_path, num_blank)
+        if num_literal_marks:
+            logger.warning(
+                "%s: %d words are literally %s or %s; the model reads them as boundaries of sentences, which it sets "
+                "itself. Remove them from the text if that is not meant.",
+                file_path,
+                num_literal_marks,
+                BEGIN_SENTENCE,
+                END_SENTENCE,
+            )
+
+    def _read(self, file_path: str) -> Iterable[Instance]:
+        for words in self.shard_iterable(self.sentences(file_path)):
+            yield self.text_to_instance(words)
+
+    def text_to_instance(self, words: List[str]) -> Instance:  # type: ignore
+        return Instance({"source": TextField([Token(word) for word in words])})
+
+    def apply_token_indexers(self, instance: Instance) -> None:
+        instance["source"].token_indexers = self._token_indexers

@@ -1,0 +1,140 @@
+"""Pretraining a biLM."""
+
+from typing import Any, Dict, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from torch import Tensor
+
+from elmo_plugin.bilm.language_model import LanguageModel
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.state import BilmState
+from elmo_plugin.data.vocabulary import word_vocabulary
+from elmo_plugin.training.metrics.perplexity import BidirectionalPerplexity
+from elmo_plugin.training.metrics.token_rate import TokenRate
+
+
+@Model.register("elmo_language_model")
+@Model.register("language_model", exist_ok=True)
+class BidirectionalLanguageModel(Model):
+    """
+    Predicts every word of a stream from the words before it and, in the other direction, from those behind it
+    (Peters et al. 2018). The directions share word vectors and softmax.
+
+    It owns the streams' LSTM states: one for training, one for evaluation. A training state lives as long as the
+    training; an evaluation begins with zeros.
+
+    Registered as a `Model` with names "elmo_language_model" and "language_model". The second replaces the model of
+    that name in `allennlp_models`, where that is installed.
+
+    ```jsonnet
+    {
+      "type": "language_model",
+      "options": {
+        "char_cnn": { "embedding": { "dim": 4 }, "filters": [[1, 4], [2, 8]], "max_characters_per_token": 50, "n_highway": 1 },
+        "lstm": { "dim": 16, "projection_dim": 8, "n_layers": 2, "cell_clip": 3, "proj_clip": 3, "use_skip_connections": true }
+      },
+      "num_samples": 32,
+      "dropout": 0.1
+    }
+    ```
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        With the words in the namespace `elmo_words`, as `elmo_word_file` puts them there.
+    options : `Dict[str, Any]`
+        The shape of the biLM, laid out like `options.json`.
+    num_samples : `int`, optional (default = `None`)
+        Words that training draws for the sampled softmax; `None` trains with the full one. Evaluation is always full.
+    dropout : `float`, optional (default = `0.0`)
+        On the inputs of each LSTM layer and on the output before the softmax.
+    loss_scale : `float`, optional (default = `1.0`)
+        The loss is the mean over tokens and directions in nats, times this. bilm-tf's is its `unroll_steps`; it matters
+        to optimizers only through the clipping of gradients and Adagrad's initial accumulator.
+    sparse_softmax : `bool`, optional (default = `False`)
+        Sparse gradients for the rows of the softmax that were not drawn; see `Softmax`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        options: Dict[str, Any],
+        num_samples: Optional[int] = None,
+        dropout: float = 0.0,
+        loss_scale: float = 1.0,
+        sparse_softmax: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(vocab, **kwargs)
+        words = word_vocabulary(vocab)
+        try:
+            self.options = BilmOptions.from_dict({**options, "n_tokens_vocab": len(words)})
+        except ValueError as error:
+            raise ConfigurationError(f"`options` of the language model: {error}") from error
+        if num_samples is not None and not 0 < num_samples < len(words):
+            raise ConfigurationError(
+                f"`num_samples` must be between 1 and {len(words) - 1}, one less than the vocabulary has words, but it "
+                f"is {num_samples}. For a vocabulary as small as this, the full softmax (null) is as fast."
+            )
+        self.num_samples, self.loss_scale = num_samples, loss_scale
+        self.language_model = LanguageModel(self.options, dropout, sparse_softmax)
+        self._perplexity = BidirectionalPerplexity()
+        self._token_rate = TokenRate()
+        # Whether the stream is one of training, and its state.
+        self._states: Dict[bool, BilmState] = {}
+
+    def forward(  # type: ignore
+        self,
+        types: Tensor,
+        forward_inputs: Tensor,
+        backward_inputs: Tensor,
+        forward_targets: Tensor,
+        backward_targets: Tensor,
+        is_first: bool = True,
+        lengths: Optional[Tensor] = None,
+    ) -> Dict[str, Tensor]:
+        """
+        # Parameters
+
+        types : distinct words. Shape: (num_types, max_characters), or (num_types,) for word ids
+        forward_inputs, backward_inputs : positions in `types`. Shape: (batch_size, num_steps)
+        forward_targets, backward_targets : word ids. Shape: (batch_size, num_steps)
+        is_first : whether this is the first window of a pass.
+        lengths : steps of each row that are text; `None` where all are. Shape: (batch_size,)
+
+        # Returns
+
+        `loss` : summed over the tokens of both directions, divided by `2 * batch_size * num_steps`, times `loss_scale`.
+        """
+        num_samples = self.num_samples if self.training else None
+        output = self.language_model(
+            types,
+            forward_inputs,
+            backward_inputs,
+            forward_targets,
+            backward_targets,
+            self._state_before(forward_inputs, is_first),
+            lengths,
+            num_samples,
+        )
+        self._states[self.training] = output.state.detach()
+        self._perplexity(output.forward_losses, output.backward_losses, sampled=num_samples is not None)
+        self._token_rate(output.forward_losses.numel())
+        total = output.forward_losses.sum() + output.backward_losses.sum()
+        return {"loss": total * (self.loss_scale / (2 * forward_inputs.numel()))}
+
+    def _state_before(self, inputs: Tensor, is_first: bool) -> BilmState:
+        state = self._states.get(self.training)
+        begins_anew = is_first and not self.training
+        if state is None or begins_anew or state.batch_size != inputs.size(0):
+            return self.language_model.zero_state(inputs.size(0))
+        return state.to(self.language_model.softmax.weight)
+
+    def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """
+        Perplexities of the full softmax (`forward_perplexity`, `backward_perplexity`, `perplexity`), or `sampled_loss`
+        where training samples; `tokens_per_second`.
+        """
+        return {**self._perplexity.get_metric(reset), "tokens_per_second": self._token_rate.get_metric(reset)}

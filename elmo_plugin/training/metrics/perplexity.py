@@ -1,0 +1,72 @@
+"""Perplexity of a bidirectional language model."""
+
+import math
+from typing import Dict
+
+import torch
+from allennlp.nn.util import dist_reduce_sum
+from allennlp.training.metrics import Metric
+
+
+@Metric.register("elmo_perplexity")
+class BidirectionalPerplexity(Metric):
+    """
+    `exp(sum of losses / number of tokens)` for the forward and the backward direction, and their geometric mean.
+
+    Every token counts the same, whatever batch it was in, on all workers together. Losses of a sampled softmax are no
+    log-probabilities: for them use `sampled=True`, and what is reported is a loss and called so.
+
+    Registered as a `Metric` with name "elmo_perplexity".
+
+    ```jsonnet
+    { "type": "elmo_perplexity" }
+    ```
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def __call__(self, forward_loss: torch.Tensor, backward_loss: torch.Tensor, sampled: bool = False) -> None:
+        """
+        # Parameters
+
+        forward_loss, backward_loss : `torch.Tensor`
+            Of each token, in nats. Shape: (num_tokens,)
+        sampled : `bool`
+            Whether the losses come from a sampled softmax.
+        """
+        sums = torch.stack([forward_loss.detach().double().sum(), backward_loss.detach().double().sum()])
+        totals = self._sampled if sampled else self._exact
+        forward_sum, backward_sum = dist_reduce_sum(sums).tolist()
+        totals[0] += forward_sum
+        totals[1] += backward_sum
+        totals[2] += dist_reduce_sum(forward_loss.numel())
+
+    def get_metric(self, reset: bool = False) -> Dict[str, float]:
+        """
+        `forward_perplexity`, `backward_perplexity`, `perplexity` and `tokens` where exact losses were seen;
+        `sampled_loss`, in nats per token, where sampled ones were.
+        """
+        metrics: Dict[str, float] = {}
+        forward_sum, backward_sum, count = self._exact
+        if count:
+            metrics["forward_perplexity"] = _exp(forward_sum / count)
+            metrics["backward_perplexity"] = _exp(backward_sum / count)
+            metrics["perplexity"] = _exp((forward_sum + backward_sum) / (2 * count))
+            metrics["tokens"] = int(count)
+        forward_sum, backward_sum, count = self._sampled
+        if count:
+            metrics["sampled_loss"] = (forward_sum + backward_sum) / (2 * count)
+        if reset:
+            self.reset()
+        return metrics
+
+    def reset(self) -> None:
+        # Sums of losses forward and backward, number of tokens in one direction.
+        self._exact = [0.0, 0.0, 0]
+        self._sampled = [0.0, 0.0, 0]
+
+
+def _exp(mean_loss: float) -> float:
+    """Infinity where a `float` ends, as a metric that grows without bound should read."""
+    return math.exp(mean_loss) if mean_loss < 700 else math.inf
