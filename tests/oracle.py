@@ -1,11 +1,12 @@
 """An independent float64 biLM in NumPy, forward and backward, written from its equations to judge `elmo_plugin.bilm`.
 
 A function `f` with gradients returns `(value, cache)`; its twin `f_backward(d_value, cache)` returns the gradients of
-the inputs and, as a dict under the HDF5 names, those of the weights. Everything is a plain loop or a plain product: slow, and
-easy to hold against the equations. Character and word ids are in the shifted form: 0 is masked and stands for a zero
-vector, every other id is one more than its row in the file. Softmax and sampling are in `oracle_softmax`.
+the inputs and, as a dict under the HDF5 names, those of the weights. Everything is a plain loop or a plain product:
+slow, and easy to hold against the equations. Character and word ids are in the shifted form: 0 is masked and stands
+for a zero vector, every other id is one more than its row in the file.
 
-Shapes are named as in the package: batch_size, num_steps, max_characters, num_types, projection_dim, cell_dim.
+The rest of it: `oracle_weights` (files), `oracle_words` (words to vectors), `oracle_softmax` (losses and sampling).
+Shapes are named as in the package.
 """
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -13,114 +14,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy
 
 from tests.oracle_weights import Options, Weights, cell_path
+from tests.oracle_words import encode_words, encode_words_backward, sigmoid, words_to_characters
 
 Array = numpy.ndarray
 Cache = Dict[str, Any]
 # Of one direction: memories (num_layers, batch_size, cell_dim), outputs (num_layers, batch_size, projection_dim).
 State = Tuple[Array, Array]
-
-
-def sigmoid(x: Array) -> Array:
-    return 0.5 * (1.0 + numpy.tanh(0.5 * x))
-
-
-def words_to_characters(words: Sequence[str], max_characters: int) -> Array:
-    """Shifted character ids, shape (num_words, max_characters): begin-word, at most max_characters - 2 bytes, end-word, padding."""
-    marks = {"<S>": [256], "</S>": [257]}
-    ids = numpy.full((len(words), max_characters), 260)
-    for row, word in zip(ids, words):
-        inner = marks.get(word, list(word.encode("utf-8")))[: max_characters - 2]
-        row[: len(inner) + 2] = [258, *inner, 259]
-    return ids + 1
-
-
-# ---------------------------------------------------------------------------------------------- words to vectors
-
-
-def encode_words(ids: Array, weights: Weights, options: Options) -> Tuple[Array, Cache]:
-    """Vectors (num_types, projection_dim) of words: characters (num_types, max_characters) or word ids (num_types,)."""
-    if "char_cnn" not in options:
-        table = numpy.vstack([numpy.zeros_like(weights["embedding"][:1]), weights["embedding"]])
-        return table[ids], {"ids": ids, "table": table}
-    x, cache = char_convolutions(ids, weights, options["char_cnn"])
-    cache.update(weights=weights, highways=[], num_highways=options["char_cnn"].get("n_highway", 0))
-    for k in range(cache["num_highways"]):
-        pre = x @ weights[f"CNN_high_{k}/W_transform"] + weights[f"CNN_high_{k}/b_transform"]
-        carry = sigmoid(x @ weights[f"CNN_high_{k}/W_carry"] + weights[f"CNN_high_{k}/b_carry"])
-        cache["highways"].append((x, pre, carry))
-        x = carry * numpy.maximum(pre, 0.0) + (1.0 - carry) * x
-    cache["projected"] = x
-    if "CNN_proj/W_proj" in weights:
-        x = x @ weights["CNN_proj/W_proj"] + weights["CNN_proj/b_proj"]
-    return x, cache
-
-
-def encode_words_backward(d_x: Array, cache: Cache) -> Weights:
-    """Gradients of all weights of the word encoder, given those of the vectors."""
-    if "table" in cache:
-        d_table = numpy.zeros_like(cache["table"])
-        numpy.add.at(d_table, cache["ids"], d_x)
-        return {"embedding": d_table[1:]}
-    weights, grads = cache["weights"], {}
-    if "CNN_proj/W_proj" in weights:
-        grads["CNN_proj/W_proj"] = cache["projected"].T @ d_x
-        grads["CNN_proj/b_proj"] = d_x.sum(0)
-        d_x = d_x @ weights["CNN_proj/W_proj"].T
-    for k in reversed(range(cache["num_highways"])):
-        x, pre, carry = cache["highways"][k]
-        d_pre = d_x * carry * (pre > 0.0)
-        d_gate = d_x * (numpy.maximum(pre, 0.0) - x) * carry * (1.0 - carry)
-        grads[f"CNN_high_{k}/W_transform"], grads[f"CNN_high_{k}/b_transform"] = x.T @ d_pre, d_pre.sum(0)
-        grads[f"CNN_high_{k}/W_carry"], grads[f"CNN_high_{k}/b_carry"] = x.T @ d_gate, d_gate.sum(0)
-        d_x = (
-            d_x * (1.0 - carry)
-            + d_pre @ weights[f"CNN_high_{k}/W_transform"].T
-            + d_gate @ weights[f"CNN_high_{k}/W_carry"].T
-        )
-    grads.update(char_convolutions_backward(d_x, cache))
-    return grads
-
-
-def char_convolutions(ids: Array, weights: Weights, options: Options) -> Tuple[Array, Cache]:
-    """`activation(max_p (b + sum_w x[p + w] W[w]))` for each filter over all positions, concatenated in the options' order."""
-    table = numpy.vstack([numpy.zeros_like(weights["char_embed"][:1]), weights["char_embed"]])
-    x, outputs, taken = table[ids], [], []
-    for i, (width, _) in enumerate(options["filters"]):
-        kernel, num_positions = weights[f"CNN/W_cnn_{i}"][0], x.shape[1] - width + 1
-        # Shape: (num_types, num_positions, width, char_dim)
-        windows = numpy.stack([x[:, p : p + width] for p in range(num_positions)], axis=1)
-        y = numpy.einsum("npwd,wdf->npf", windows, kernel) + weights[f"CNN/b_cnn_{i}"]
-        taken.append((windows, y.argmax(1)))
-        outputs.append(y.max(1))
-    top = numpy.concatenate(outputs, axis=1)
-    is_tanh = options["activation"] == "tanh"
-    slope = 1.0 - numpy.tanh(top) ** 2 if is_tanh else (top > 0.0).astype(float)
-    cache = {"ids": ids, "x": x, "taken": taken, "slope": slope, "weights": weights, "filters": options["filters"]}
-    return numpy.tanh(top) if is_tanh else numpy.maximum(top, 0.0), cache
-
-
-def char_convolutions_backward(d_y: Array, cache: Cache) -> Weights:
-    d_top, d_x, grads, start = d_y * cache["slope"], numpy.zeros_like(cache["x"]), {}, 0
-    rows = numpy.arange(len(d_x))
-    for i, (width, count) in enumerate(cache["filters"]):
-        windows, position = cache["taken"][i]
-        kernel = cache["weights"][f"CNN/W_cnn_{i}"][0]
-        d_kernel = numpy.zeros_like(kernel)
-        for f in range(count):
-            d_f = d_top[:, start + f]
-            d_kernel[:, :, f] = numpy.einsum("n,nwd->wd", d_f, windows[rows, position[:, f]])
-            for w in range(width):
-                d_x[rows, position[:, f] + w] += d_f[:, None] * kernel[w, :, f]
-        grads[f"CNN/W_cnn_{i}"] = d_kernel[None]
-        grads[f"CNN/b_cnn_{i}"] = d_top[:, start : start + count].sum(0)
-        start += count
-    d_table = numpy.zeros((1 + len(cache["weights"]["char_embed"]), d_x.shape[2]))
-    numpy.add.at(d_table, cache["ids"], d_x)
-    grads["char_embed"] = d_table[1:]
-    return grads
-
-
-# ---------------------------------------------------------------------------------------------- one LSTM layer
 
 
 def clip(x: Array, limit: Optional[float]) -> Tuple[Array, Array]:
@@ -137,8 +36,9 @@ def lstm(x: Array, lengths: Array, cell: Dict[str, Array], options: Options, mem
         m' = clip(sigmoid(f + 1) m + sigmoid(i) tanh(j))
         h' = clip((sigmoid(o) tanh(m')) P)
 
-    `x` (batch_size, num_steps, input_dim), `memory` (batch_size, cell_dim), `output` (batch_size, projection_dim), `cell` the
-    arrays W_0, B, W_P_0. Returns the outputs (batch_size, num_steps, projection_dim), the last memory and output, and a cache.
+    `x` (batch_size, num_steps, input_dim), `memory` (batch_size, cell_dim), `output` (batch_size, projection_dim),
+    `cell` the arrays W_0, B, W_P_0. Returns the outputs (batch_size, num_steps, projection_dim), the last memory and
+    output, and a cache.
     """
     outputs = numpy.zeros((*x.shape[:2], cell["W_P_0"].shape[1]))
     steps: List[Cache] = []
@@ -185,9 +85,6 @@ def lstm_backward(d_outputs: Array, d_memory: Array, d_output: Array, cache: Cac
     return d_x, d_memory, d_output, grads
 
 
-# ---------------------------------------------------------------------------------------------- one direction, both directions
-
-
 def zero_state(options: Options, batch_size: int) -> State:
     lstm_options = options["lstm"]
     shape = (lstm_options["n_layers"], batch_size)
@@ -195,7 +92,7 @@ def zero_state(options: Options, batch_size: int) -> State:
 
 
 def reverse_rows(x: Array, lengths: Array) -> Array:
-    """Each row's first `length` steps turned round, what follows them left in place. Its own inverse, and its own gradient."""
+    """Each row's first `length` steps turned round, the rest left in place. Its own inverse, and its own gradient."""
     result = x.copy()
     for row, length in enumerate(lengths):
         result[row, :length] = x[row, :length][::-1]
@@ -209,10 +106,13 @@ def direction_cells(weights: Weights, options: Options, direction: int) -> List[
     return [(path, {name: weights[f"{path}/{name}"] for name in ("W_0", "B", "W_P_0")}) for path in paths]
 
 
-def read_direction(x: Array, lengths: Array, weights: Weights, options: Options, direction: int, state: Optional[State] = None):
+def read_direction(
+    x: Array, lengths: Array, weights: Weights, options: Options, direction: int, state: Optional[State] = None
+):
     """All layers of direction 0 or 1, over `x` in the order in which that direction reads it.
 
-    Returns the layers' outputs (num_layers, batch_size, num_steps, projection_dim), the state after each row's last step, and a cache.
+    Returns the layers' outputs (num_layers, batch_size, num_steps, projection_dim), the state after each row's last
+    step, and a cache.
     """
     memories, outputs = zero_state(options, len(x)) if state is None else state
     layers, caches, last_memories, last_outputs = [], [], [], []
@@ -229,7 +129,7 @@ def read_direction(x: Array, lengths: Array, weights: Weights, options: Options,
 
 
 def read_direction_backward(d_layers: Array, d_state: Optional[State], cache: Cache):
-    """Gradients of `x`, of the state at the start, and of the weights; steps past a row's length must have zero gradient."""
+    """Gradients of `x`, of the first state and of the weights; past a row's length `d_layers` must be zero."""
     grads: Weights = {}
     d_x, d_memories, d_outputs = numpy.zeros_like(d_layers[0]), [], []
     for layer in reversed(range(len(d_layers))):
@@ -249,8 +149,9 @@ def read_direction_backward(d_layers: Array, d_state: Optional[State], cache: Ca
 def bilm(ids: Array, lengths: Array, weights: Weights, options: Options, states: Optional[Sequence[State]] = None):
     """All representations of a batch: layer 0 the word vector twice, layer j forward and backward output side by side.
 
-    `ids` (batch_size, num_steps, max_characters), or (batch_size, num_steps) for a model of word ids. Returns the representations
-    (num_layers + 1, batch_size, num_steps, 2 * projection_dim), zero past each row's length, the two directions' states, and a cache.
+    `ids` (batch_size, num_steps, max_characters), or (batch_size, num_steps) for a model of word ids. Returns the
+    representations (num_layers + 1, batch_size, num_steps, 2 * projection_dim), zero past each row's length, the two
+    directions' states, and a cache.
     """
     batch_size, num_steps = ids.shape[:2]
     vectors, words_cache = encode_words(ids.reshape(batch_size * num_steps, *ids.shape[2:]), weights, options)
@@ -258,7 +159,9 @@ def bilm(ids: Array, lengths: Array, weights: Weights, options: Options, states:
     x = vectors.reshape(batch_size, num_steps, -1) * mask
     states = (None, None) if states is None else states
     forward, forward_state, forward_cache = read_direction(x, lengths, weights, options, 0, states[0])
-    backward, backward_state, backward_cache = read_direction(reverse_rows(x, lengths), lengths, weights, options, 1, states[1])
+    backward, backward_state, backward_cache = read_direction(
+        reverse_rows(x, lengths), lengths, weights, options, 1, states[1]
+    )
     layers = [numpy.concatenate([x, x], axis=2)]
     layers += [numpy.concatenate([f, reverse_rows(b, lengths)], axis=2) for f, b in zip(forward, backward)]
     cache = {"words": words_cache, "directions": (forward_cache, backward_cache), "lengths": lengths, "mask": mask}
@@ -279,10 +182,13 @@ def bilm_backward(d_layers: Array, cache: Cache) -> Weights:
     return grads
 
 
-def embed_sentences(sentences: Sequence[Sequence[str]], weights: Weights, options: Options, states: Optional[Sequence[State]] = None):
-    """Representations (num_layers + 1, num_tokens, 2 * projection_dim) of each sentence, read between `<S>` and `</S>`, which are left out.
+def embed_sentences(
+    sentences: Sequence[Sequence[str]], weights: Weights, options: Options, states: Optional[Sequence[State]] = None
+):
+    """Representations of each sentence, read between `<S>` and `</S>`, which are left out, and the states after.
 
-    Row k of the batch starts from row k of `states`, which may hold more rows than there are sentences; those come back unchanged.
+    Row k of the batch starts from row k of `states`, which may hold more rows than there are sentences; those come back
+    unchanged. Shape of each sentence's: (num_layers + 1, num_tokens, 2 * projection_dim)
     """
     width = options["char_cnn"]["max_characters_per_token"]
     lengths = numpy.array([len(sentence) + 2 for sentence in sentences])
@@ -299,13 +205,11 @@ def embed_sentences(sentences: Sequence[Sequence[str]], weights: Weights, option
     return [layers[:, row, 1 : length - 1] for row, length in enumerate(lengths)], new_states
 
 
-# ---------------------------------------------------------------------------------------------- the mix
-
-
 def scalar_mix(layers: Array, mask: Array, scalars: Array, gamma: float, layer_norm: bool = False, eps: float = 1e-13):
     """`gamma * sum_j softmax(scalars)_j * layer_j`, each layer normed over all its unmasked numbers first if asked.
 
-    `layers` (num_representations, batch_size, num_tokens, width), `mask` (batch_size, num_tokens). Masked positions are put to zero.
+    `layers` (num_representations, batch_size, num_tokens, width), `mask` (batch_size, num_tokens). Masked positions
+    are put to zero.
     `eps` is added to the variance; 1e-13 is what AllenNLP's mix was seen to add, in float32 and float64.
     """
     mask = numpy.asarray(mask, dtype=float)[:, :, None]
@@ -317,7 +221,16 @@ def scalar_mix(layers: Array, mask: Array, scalars: Array, gamma: float, layer_n
         spreads = numpy.sqrt((centred**2).sum((1, 2, 3)) / count + eps)
         normed = centred / spreads[:, None, None, None]
     mixed = numpy.einsum("l,lbtw->btw", share, normed)
-    cache = dict(mask=mask, share=share, normed=normed, spreads=spreads, count=count, mixed=mixed, gamma=gamma, layer_norm=layer_norm)
+    cache = dict(
+        mask=mask,
+        share=share,
+        normed=normed,
+        spreads=spreads,
+        count=count,
+        mixed=mixed,
+        gamma=gamma,
+        layer_norm=layer_norm,
+    )
     return gamma * mixed, cache
 
 

@@ -11,7 +11,7 @@ from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state import BilmState, LstmState
 from elmo_plugin.bilm.weights import layout, load_weights
-from tests import oracle
+from tests import oracle, oracle_words
 from tests.oracle_weights import Options, Weights, random_weights, variant, write_weights
 
 
@@ -28,7 +28,9 @@ def random_model(name: str, folder: Path, dtype: torch.dtype = torch.float64) ->
     return model_of(variant(name), folder, dtype, nested=True if name == "one layer, nested" else None)
 
 
-def model_of(options: Options, folder: Path, dtype: torch.dtype = torch.float64, nested: Optional[bool] = None) -> Model:
+def model_of(
+    options: Options, folder: Path, dtype: torch.dtype = torch.float64, nested: Optional[bool] = None
+) -> Model:
     """A model of these options with random weights; `nested` as in `random_weights`."""
     weights = random_weights(options, numpy.random.default_rng(0), nested)
     write_weights(folder / "oracle.hdf5", weights)
@@ -45,12 +47,14 @@ def random_words(rng: numpy.random.Generator, count: int) -> List[str]:
     return sorted(words)
 
 
-def random_batch(model: Model, rng: numpy.random.Generator, lengths: Sequence[int]) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Words of a ragged batch, 0 past each row's length: without the sentence marks for us, with them for the oracle."""
+def random_batch(
+    model: Model, rng: numpy.random.Generator, lengths: Sequence[int]
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Words of a ragged batch, 0 past each row's end: for us without the sentence marks, for the oracle with them."""
     if "char_cnn" in model.options:
         width = model.options["char_cnn"]["max_characters_per_token"]
-        words = oracle.words_to_characters(random_words(rng, sum(lengths)), width)
-        begin, end = oracle.words_to_characters(["<S>", "</S>"], width)
+        words = oracle_words.words_to_characters(random_words(rng, sum(lengths)), width)
+        begin, end = oracle_words.words_to_characters(["<S>", "</S>"], width)
     else:
         words = rng.integers(1, model.options["n_tokens_vocab"] + 1, size=sum(lengths))
         begin, end = 1, 2
@@ -69,11 +73,13 @@ def random_states(model: Model, rng: numpy.random.Generator, batch_size: int) ->
 
 
 def to_state(states: Sequence[oracle.State], like: Tensor) -> BilmState:
-    return BilmState(*(LstmState(torch.tensor(output).to(like), torch.tensor(memory).to(like)) for memory, output in states))
+    return BilmState(
+        *(LstmState(torch.tensor(output).to(like), torch.tensor(memory).to(like)) for memory, output in states)
+    )
 
 
 def gradients(bilm: Bilm, flat: bool) -> Dict[str, numpy.ndarray]:
-    """The gradients of all weights under their HDF5 names and in that layout, `flat` without the level `MultiRNNCell`."""
+    """The gradients of all weights under their HDF5 names, in that layout; `flat` without the level `MultiRNNCell`."""
     parameters, result = dict(bilm.named_parameters()), {}
     for entry in layout(bilm.options):
         name = entry.name.replace("MultiRNNCell/Cell0/", "") if flat else entry.name

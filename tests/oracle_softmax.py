@@ -1,4 +1,4 @@
-"""The oracle's softmax: full and sampled cross entropy with their gradients, and the log-uniform sampler's exact expectations."""
+"""The oracle's softmax: full and sampled cross entropy with gradients, and what the log-uniform sampler must expect."""
 
 from typing import Any, Dict, Tuple
 
@@ -22,7 +22,8 @@ def expected_counts(num_words: int, num_tries: int) -> Array:
 def full_softmax(hidden: Array, targets: Array, weight: Array, bias: Array) -> Tuple[Array, Cache]:
     """Cross entropy of each token, shape (num_tokens,), over the logits `hidden @ weight.T + bias`.
 
-    `hidden` (num_tokens, projection_dim), `targets` (num_tokens,), `weight` (num_words, projection_dim), `bias` (num_words,).
+    `hidden` (num_tokens, projection_dim), `targets` (num_tokens,), `weight` (num_words, projection_dim), `bias`
+    (num_words,).
     """
     logits = hidden @ weight.T + bias
     logits -= logits.max(axis=1, keepdims=True)
@@ -38,11 +39,13 @@ def full_softmax_backward(d_losses: Array, cache: Cache) -> Tuple[Array, Array, 
     return d_logits @ cache["weight"], d_logits.T @ cache["hidden"], d_logits.sum(0)
 
 
-def sampled_softmax(hidden: Array, targets: Array, sampled: Array, expected: Array, weight: Array, bias: Array) -> Tuple[Array, Cache]:
+def sampled_softmax(
+    hidden: Array, targets: Array, sampled: Array, expected: Array, weight: Array, bias: Array
+) -> Tuple[Array, Cache]:
     """Cross entropy of each token over its target and the sampled ids alone, shape (num_tokens,).
 
-    From every logit the log of that id's expected count is taken away; a sampled id that is the token's own target is left
-    out of that token's sum. `sampled` (num_samples,) distinct ids, `expected` (num_words,) the expected count of every id.
+    From every logit the log of that id's expected count is taken away; a sampled id that is the token's own target is
+    left out of that token's sum. `sampled` (num_samples,) distinct ids, `expected` (num_words,) all expected counts.
     """
     ids = numpy.concatenate([targets[:, None], numpy.tile(sampled, (len(targets), 1))], axis=1)
     logits = numpy.einsum("tp,tsp->ts", hidden, weight[ids]) + bias[ids] - numpy.log(expected[ids])

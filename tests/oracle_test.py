@@ -7,7 +7,7 @@ from typing import Callable, Dict
 import numpy
 import pytest
 
-from tests import oracle, oracle_softmax
+from tests import oracle, oracle_softmax, oracle_words
 from tests.oracle_weights import VARIANTS, random_weights, read_weights, variant, write_weights
 
 
@@ -17,7 +17,9 @@ def published(shared_data) -> Path:
     return shared_data / "elmo" / "allennlp_fixture"
 
 
-def check_gradients(loss: Callable[[], float], values: Dict[str, numpy.ndarray], grads: Dict[str, numpy.ndarray], rng) -> None:
+def check_gradients(
+    loss: Callable[[], float], values: Dict[str, numpy.ndarray], grads: Dict[str, numpy.ndarray], rng
+) -> None:
     """Every gradient against central differences, at a few random places of each array, changed and put back."""
     step = 1e-6
     assert set(grads) == set(values)
@@ -49,11 +51,11 @@ def random_ids(options, rng, batch_size: int, num_steps: int) -> numpy.ndarray:
         return rng.integers(1, options["n_tokens_vocab"] + 1, size=(batch_size, num_steps))
     width = options["char_cnn"]["max_characters_per_token"]
     words = random_words(rng, batch_size * num_steps)
-    return oracle.words_to_characters(words, width).reshape(batch_size, num_steps, width)
+    return oracle_words.words_to_characters(words, width).reshape(batch_size, num_steps, width)
 
 
 def test_words_become_shifted_bytes_between_their_marks():
-    ids = oracle.words_to_characters(["a", "<S>", "</S>", "中", "abcdefgh", ""], 6)
+    ids = oracle_words.words_to_characters(["a", "<S>", "</S>", "中", "abcdefgh", ""], 6)
     assert ids.tolist() == [
         [259, 98, 260, 261, 261, 261],
         [259, 257, 260, 261, 261, 261],
@@ -65,7 +67,9 @@ def test_words_become_shifted_bytes_between_their_marks():
 
 
 # Those that differ in more than what their file looks like.
-@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {"261 characters", "one layer, nested", "one highway", "other width"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(VARIANTS) - {"261 characters", "one layer, nested", "one highway", "other width"})
+)
 def test_gradients_of_the_whole_model_equal_finite_differences(name):
     rng = numpy.random.default_rng(7)
     options = variant(name)
@@ -76,7 +80,9 @@ def test_gradients_of_the_whole_model_equal_finite_differences(name):
     layers, _, cache = oracle.bilm(ids, lengths, weights, options, states)
     d_layers = rng.normal(size=layers.shape)
     grads = oracle.bilm_backward(d_layers, cache)
-    check_gradients(lambda: (oracle.bilm(ids, lengths, weights, options, states)[0] * d_layers).sum(), weights, grads, rng)
+    check_gradients(
+        lambda: (oracle.bilm(ids, lengths, weights, options, states)[0] * d_layers).sum(), weights, grads, rng
+    )
 
 
 @pytest.mark.parametrize("skip", [True, False])
@@ -192,13 +198,21 @@ def test_gradients_of_the_softmaxes_equal_finite_differences(kind):
     d_hidden, d_weight, d_bias = backward(d_losses, losses()[1])
     values = {"hidden": hidden, "weight": weight, "bias": bias}
     check_gradients(
-        lambda: float((losses()[0] * d_losses).sum()), values, {"hidden": d_hidden, "weight": d_weight, "bias": d_bias}, rng
+        lambda: float((losses()[0] * d_losses).sum()),
+        values,
+        {"hidden": d_hidden, "weight": d_weight, "bias": d_bias},
+        rng,
     )
 
 
 def test_a_softmax_over_all_words_as_samples_equals_the_full_one():
     rng = numpy.random.default_rng(16)
-    hidden, weight, bias, targets = rng.normal(size=(6, 4)), rng.normal(size=(9, 4)), rng.normal(size=9), rng.integers(0, 9, size=6)
+    hidden, weight, bias, targets = (
+        rng.normal(size=(6, 4)),
+        rng.normal(size=(9, 4)),
+        rng.normal(size=9),
+        rng.integers(0, 9, size=6),
+    )
     full, _ = oracle_softmax.full_softmax(hidden, targets, weight, bias)
     sampled, _ = oracle_softmax.sampled_softmax(hidden, targets, numpy.arange(9), numpy.ones(9), weight, bias)
     numpy.testing.assert_allclose(sampled, full, atol=1e-12)
@@ -230,7 +244,7 @@ def test_weights_come_back_from_a_file_as_they_were(name, tmp_path):
 
 
 def test_published_vectors_are_reproduced_with_states_carried_by_row(published):
-    """Sentence j of row i is dataset `j` of lm_embeddings_i: the top layer's two directions, (2, num_tokens, projection_dim), no marks."""
+    """Sentence j of row i is dataset j of lm_embeddings_i: the top layer, (2, num_tokens, projection_dim)."""
     options, weights = json.loads((published / "options.json").read_text()), read_weights(published / "lm_weights.hdf5")
     rows = json.loads((published / "sentences.json").read_text())
     files = [read_weights(published / f"lm_embeddings_{row}.hdf5") for row in range(3)]
@@ -245,6 +259,6 @@ def test_published_vectors_are_reproduced_with_states_carried_by_row(published):
 def test_published_word_vectors_are_reproduced(published):
     options, weights = json.loads((published / "options.json").read_text()), read_weights(published / "lm_weights.hdf5")
     words = (published / "vocab_test.txt").read_text(encoding="utf-8").split("\n")
-    vectors, _ = oracle.encode_words(oracle.words_to_characters(words, 50), weights, options)
+    vectors, _ = oracle_words.encode_words(oracle_words.words_to_characters(words, 50), weights, options)
     expected = read_weights(published / "elmo_token_embeddings.hdf5")["embedding"]
     numpy.testing.assert_allclose(vectors, expected, atol=3e-6)

@@ -17,7 +17,7 @@ NUM_CHARACTERS = 261  # 256 bytes and five marks; the mask's row of zeros is in 
 
 
 def _options(**changes: Any) -> Options:
-    """Options of a small two-layer model; a change `section__key=value` goes into that section, None takes a key away."""
+    """Options of a small two-layer model; `section__key=value` sets a key of that section, None takes it away."""
     options: Options = {
         "char_cnn": {
             "activation": "relu",
@@ -74,7 +74,7 @@ def variant(name: str) -> Options:
 
 
 def cell_path(direction: int, layer: int, nested: bool) -> str:
-    """The HDF5 group of one LSTM cell; a file of one layer may lack the `MultiRNNCell` level (then it is not `nested`)."""
+    """The HDF5 group of one LSTM cell; not `nested`: without the `MultiRNNCell` level, as in files of one layer."""
     inner = f"MultiRNNCell/Cell{layer}/" if nested else ""
     return f"RNN_{direction}/RNN/{inner}LSTMCell"
 

@@ -8,7 +8,7 @@ from elmo_plugin.bilm import characters
 from elmo_plugin.bilm.sampler import expected_count, log_uniform_probability
 from elmo_plugin.bilm.scalar_mix import ScalarMix
 from elmo_plugin.bilm.softmax import Softmax
-from tests import oracle, oracle_softmax
+from tests import oracle, oracle_softmax, oracle_words
 from tests.oracle_models import gradients, random_batch, random_model, random_states, random_words, to_state
 from tests.oracle_weights import VARIANTS
 
@@ -61,7 +61,7 @@ def test_windows_with_each_direction_on_its_own_words_equal_the_oracle(name, dty
     types = random_batch(model, rng, [9])[0][0]
     indices = rng.integers(0, 9, size=(2, 3, 5))
     states, lengths = random_states(model, rng, 3), numpy.array([5, 2, 0])
-    vectors, words_cache = oracle.encode_words(types, model.weights, model.options)
+    vectors, words_cache = oracle_words.encode_words(types, model.weights, model.options)
     *ours, ours_state = model.bilm(
         torch.tensor(types),
         *torch.tensor(indices),
@@ -83,7 +83,7 @@ def test_windows_with_each_direction_on_its_own_words_equal_the_oracle(name, dty
         loss = loss + (torch.stack(ours[direction]) * torch.tensor(d_layers, dtype=dtype)).sum()
     assert_states_equal(ours_state, expected_states, dtype)
     loss.backward()
-    expected_grads.update(oracle.encode_words_backward(d_vectors, words_cache))
+    expected_grads.update(oracle_words.encode_words_backward(d_vectors, words_cache))
     ours_grads = gradients(model.bilm, flat=name == "one layer")
     for key, value in expected_grads.items():
         assert_equal(ours_grads[key], value, dtype, key)
@@ -113,9 +113,20 @@ def test_gradients_of_vectors_and_state_of_a_direction_equal_the_oracle(dtype, t
 
 @pytest.mark.parametrize("max_characters", [5, 7, 50])
 def test_characters_of_words_equal_the_oracle(max_characters):
-    words = ["<S>", "</S>", "<UNK>", "", "a", "中文中文中文中文中文中文中文中文中文", "x" * 10000, "\x00", "🙂", "e\u0301"]
+    words = [
+        "<S>",
+        "</S>",
+        "<UNK>",
+        "",
+        "a",
+        "中文中文中文中文中文中文中文中文中文",
+        "x" * 10000,
+        "\x00",
+        "🙂",
+        "e\u0301",
+    ]
     words += random_words(numpy.random.default_rng(4), 50)
-    expected = oracle.words_to_characters(words, max_characters).tolist()
+    expected = oracle_words.words_to_characters(words, max_characters).tolist()
     assert characters.words_to_characters(words, max_characters).tolist() == expected
     assert [characters.word_to_characters(word, max_characters) for word in words] == expected
 

@@ -10,7 +10,9 @@ from tests.oracle_weights import variant
 
 # float64 all through: what is said to change nothing changes the last digits at most.
 CLOSE = {"rtol": 0, "atol": 1e-12}
-variants = pytest.mark.parametrize("name", ["two layers", "no skip connections", "three layers", "one layer", "word ids"])
+variants = pytest.mark.parametrize(
+    "name", ["two layers", "no skip connections", "three layers", "one layer", "word ids"]
+)
 
 
 def slopes_of_words(output, bilm):
@@ -24,7 +26,7 @@ def test_each_direction_sees_exactly_the_words_on_its_own_side(num_layers, skip,
     # A clip stops gradients too; here each one that may flow has to.
     options["lstm"].update(n_layers=num_layers, use_skip_connections=skip, cell_clip=100.0, proj_clip=100.0)
     model = model_of(options, tmp_path)
-    # Every word stands once, so the gradient of its embedding is that of its position. Ids 1 and 2 are the sentence marks.
+    # Every word stands once, so its embedding's gradient is that of its position. Ids 1 and 2 are the sentence marks.
     words = torch.tensor([[3, 4, 5, 6], [7, 8, 0, 0]])
     representations, _ = model.bilm.represent(words, model.bilm.zero_state(2))
     for layer in representations.layers[1:]:
@@ -68,7 +70,9 @@ def test_a_sentence_gives_the_same_vectors_and_state_in_any_batch(name, tmp_path
     state = to_state(random_states(model, rng, 5), torch.empty(0, dtype=torch.float64))
     together, after = model.bilm.represent(words, state)
     for row, length in enumerate(lengths):
-        alone, after_alone = model.bilm.represent(words[row : row + 1, :length], state.map(lambda t: t[:, row : row + 1]))
+        alone, after_alone = model.bilm.represent(
+            words[row : row + 1, :length], state.map(lambda t: t[:, row : row + 1])
+        )
         for ours, expected in zip(together.layers, alone.layers):
             numpy.testing.assert_allclose(ours[row, : length + 2].detach(), expected[0].detach(), **CLOSE)
             assert not ours[row, length + 2 :].any()
@@ -89,7 +93,9 @@ def test_padding_changes_neither_vectors_nor_gradients(name, tmp_path):
         representations, _ = model.bilm.represent(batch, model.bilm.zero_state(2))
         assert not any(layer[:, 6:].any() for layer in representations.layers)
         sum((layer[:, :6] * slopes).sum() for layer in representations.layers).backward()
-        results.append((torch.stack([layer[:, :6] for layer in representations.layers]).detach(), gradients(model.bilm, False)))
+        results.append(
+            (torch.stack([layer[:, :6] for layer in representations.layers]).detach(), gradients(model.bilm, False))
+        )
     (plain, plain_grads), (with_padding, padded_grads) = results
     numpy.testing.assert_allclose(with_padding, plain, **CLOSE)
     for key, value in plain_grads.items():
@@ -127,7 +133,9 @@ def test_a_row_whose_text_has_ended_keeps_its_state_in_later_windows(tmp_path):
     start = to_state(random_states(model, rng, 2), torch.empty(0, dtype=torch.float64))
     forward, _, state = model.bilm(types, *inputs, start, torch.tensor([4, 0]))
     assert all(torch.equal(new[:, 1], old[:, 1]) for ours, given in zip(state, start) for new, old in zip(ours, given))
-    assert not any(torch.equal(new[:, 0], old[:, 0]) for ours, given in zip(state, start) for new, old in zip(ours, given))
+    assert not any(
+        torch.equal(new[:, 0], old[:, 0]) for ours, given in zip(state, start) for new, old in zip(ours, given)
+    )
     assert not any(layer[1].any() for layer in forward)
 
 
