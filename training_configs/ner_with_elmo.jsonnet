@@ -4,7 +4,8 @@
 //
 // On your own files (any CoNLL columns, any of the tag schemes), and with your own biLM:
 //
-//   -o '{"train_data_path": "my/train.conll", "validation_data_path": "my/dev.conll", "test_data_path": "my/test.conll",
+//   -o '{"train_data_path": "my/train.conll", "validation_data_path": "my/dev.conll",
+//        "test_data_path": "my/test.conll",
 //        "dataset_reader.word_column": 0, "dataset_reader.tag_column": -1,
 //        "model.text_field_embedder.token_embedders.elmo.options_file": "my/options.json",
 //        "model.text_field_embedder.token_embedders.elmo.weight_file": "my/weights.hdf5"}'

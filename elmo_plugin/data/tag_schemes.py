@@ -183,7 +183,7 @@ def span_types(tags: Iterable[str], scheme: str) -> List[str]:
 def allowed_transitions(tags: Dict[int, str], scheme: str) -> List[Tuple[int, int]]:
     """
     The constraints of AllenNLP's `ConditionalRandomField`: every pair of tag ids of which the second may follow the
-    first, where `len(tags)` stands for the sentence's begin and `len(tags) + 1` for its end.
+    first, where `len(tags)` stands for the sentence's begin and `len(tags) + 1` for its end; there is a word between.
     """
     begin, end = len(tags), len(tags) + 1
     sources = [*tags.items(), (begin, None)]
@@ -192,5 +192,5 @@ def allowed_transitions(tags: Dict[int, str], scheme: str) -> List[Tuple[int, in
         (source_id, target_id)
         for source_id, source in sources
         for target_id, target in targets
-        if can_follow(source, target, scheme)
+        if (source is not None or target is not None) and can_follow(source, target, scheme)
     ]

@@ -187,6 +187,6 @@ def _types_of(tags: Dict[int, str], tag_scheme: str, label_namespace: str) -> Li
 def _check_width(name: str, found: int, source: str, expected: int) -> None:
     if found != expected:
         raise ConfigurationError(
-            f"The {name}'s input is {found} wide, but the {source} before it gives vectors of width {expected}. Leave the "
-            f"{name}'s input_size or input_dim out, and it is filled in."
+            f"The {name}'s input is {found} wide, but the {source} before it gives vectors of width {expected}. Leave "
+            f"the {name}'s input_size or input_dim out, and it is filled in."
         )

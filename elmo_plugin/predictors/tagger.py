@@ -116,8 +116,8 @@ def _checked_text(text: Any, name: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ConfigurationError(
-            f"{_EXPECTED}, found half of a surrogate pair at character {error.start} of {name}, which is no text. Write "
-            f"such characters whole, as UTF-8 or as two \\u escapes."
+            f"{_EXPECTED}, found half of a surrogate pair at character {error.start} of {name}, which is no text. "
+            f"Write such characters whole, as UTF-8 or as two \\u escapes."
         ) from error
     return text
 

@@ -122,8 +122,9 @@ class ColumnFormat:
     def _check_width(self, columns: List[str], width: int, place: str) -> None:
         if len(columns) != width:
             raise ConfigurationError(
-                f"{place}: expected {width} columns as in the file's first row, found {len(columns)}: {columns}. Complete "
-                f"the row; or, if words hold spaces, set separator to '\\t'; or, if it is a comment, set comment_prefix."
+                f"{place}: expected {width} columns as in the file's first row, found {len(columns)}: {columns}. "
+                f"Complete the row; or, if words hold spaces, set separator to '\\t'; or, if it is a comment, set "
+                f"comment_prefix."
             )
 
     def _append(self, sentence: TaggedSentence, columns: List[str], number: int) -> None:

@@ -146,8 +146,8 @@ class TaggingReader(DatasetReader):
             if not (misfit.repairable and self._repair_tags):
                 repair = ", or repair_tags to true to read such tags as the spans that they suggest"
                 raise ConfigurationError(
-                    f"{sentence.place(misfit.index)}: {misfit.reason}. Correct the tag, set source_scheme to the scheme "
-                    f"of the file, tag_column to its column{repair if misfit.repairable else ''}."
+                    f"{sentence.place(misfit.index)}: {misfit.reason}. Correct the tag, set source_scheme to the "
+                    f"scheme of the file, tag_column to its column{repair if misfit.repairable else ''}."
                 )
             num_misfits += 1
         return num_misfits
@@ -178,7 +178,8 @@ class TaggingReader(DatasetReader):
         """
         text_field = TextField([Token(token) if isinstance(token, str) else token for token in tokens])
         words = [token.text for token in text_field.tokens]
-        fields: Dict[str, Field] = {"tokens": text_field, "metadata": MetadataField({"words": words, **(metadata or {})})}
+        kept = {} if metadata is None else metadata
+        fields: Dict[str, Field] = {"tokens": text_field, "metadata": MetadataField({"words": words, **kept})}
         if tags is not None:
             fields["tags"] = SequenceLabelField(list(tags), text_field)
         return Instance(fields)

@@ -59,7 +59,9 @@ class BlankSpacyTokenizer(Tokenizer):
         # The pipeline's tokenizer, not the pipeline: that refuses texts of more than a million characters.
         words = blank_pipeline(self.language).tokenizer(text)
         return [
-            Token(text=word.text, idx=word.idx, idx_end=word.idx + len(word.text)) for word in words if not word.is_space
+            Token(text=word.text, idx=word.idx, idx_end=word.idx + len(word.text))
+            for word in words
+            if not word.is_space
         ]
 
     def _to_params(self) -> Dict[str, Any]:

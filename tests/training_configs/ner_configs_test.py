@@ -1,0 +1,105 @@
+import difflib
+import json
+
+import pytest
+from allennlp.commands.train import train_model_from_file
+from allennlp.common import Params
+from allennlp.models import load_archive
+from allennlp.predictors import Predictor
+
+from elmo_plugin.data.dataset_readers.tagging import TaggingReader
+
+BASELINE = "training_configs/ner_baseline.jsonnet"
+WITH_ELMO = "training_configs/ner_with_elmo.jsonnet"
+SMALL = {"model.encoder.hidden_size": 8, "trainer.num_epochs": 1}
+
+
+@pytest.fixture(autouse=True)
+def in_the_projects_root(project_root, monkeypatch):
+    monkeypatch.chdir(project_root)
+
+
+def test_the_twins_differ_in_elmo_alone():
+    files = [open(path).read().splitlines() for path in (BASELINE, WITH_ELMO)]
+    changes = [line for line in difflib.ndiff(*files) if line[0] in "+-"]
+    assert len(changes) == 2 and all(line[2:].strip().startswith("elmo:: ") for line in changes)
+
+
+def test_what_the_twins_say_differs_in_indexer_and_embedder_alone():
+    baseline, with_elmo = Params.from_file(BASELINE).as_dict(), Params.from_file(WITH_ELMO).as_dict()
+    indexer = with_elmo["dataset_reader"]["token_indexers"].pop("elmo")
+    embedder = with_elmo["model"]["text_field_embedder"]["token_embedders"].pop("elmo")
+    assert with_elmo == baseline
+    assert indexer == {"type": "elmo_character_ids"}
+    assert embedder == {
+        "type": "elmo",
+        "options_file": "fixtures/bilm/options.json",
+        "weight_file": "fixtures/bilm/weights.hdf5",
+        "dropout": 0.5,
+    }
+
+
+def config_of(snippet, tmp_path, project_root):
+    path = tmp_path / "leaf.jsonnet"
+    path.write_text(f"(import '{project_root}/training_configs/lib/tagger.libsonnet') + {snippet}")
+    return Params.from_file(str(path)).as_dict()
+
+
+@pytest.mark.parametrize("missing", ["train_data", "dev_data", "test_data", "elmo"])
+def test_a_leaf_without_a_required_field_is_told_which(missing, tmp_path, project_root):
+    fields = {"train_data": "'a'", "dev_data": "'b'", "test_data": "'c'", "elmo": "null"}
+    snippet = "{" + ", ".join(f"{name}:: {value}" for name, value in fields.items() if name != missing) + "}"
+    with pytest.raises(RuntimeError, match=f"{missing}: "):
+        config_of(snippet, tmp_path, project_root)
+
+
+def test_every_knob_changes_the_configuration(tmp_path, project_root):
+    library = (project_root / "training_configs" / "lib" / "tagger.libsonnet").read_text()
+    zone = library.split("// ---- Knobs ----")[1].split("// ---- Derived ----")[0]
+    knobs = [line.split("::")[0].strip() for line in zone.splitlines() if "::" in line]
+    assert len(knobs) > 15
+    required = "train_data:: 'a', dev_data:: 'b', test_data:: null, elmo:: {options_file: 'o', weight_file: 'w'}"
+    plain = config_of("{" + required + "}", tmp_path, project_root)
+    for knob in knobs:
+        value = "[9]" if knob == "character_widths" else "'changed'"
+        assert config_of(f"{{{required}, {knob}:: {value}}}", tmp_path, project_root) != plain, knob
+
+
+@pytest.mark.parametrize("config", [BASELINE, WITH_ELMO])
+def test_as_typed_it_trains_evaluates_and_predicts(config, tmp_path):
+    train_model_from_file(config, str(tmp_path / "out"), overrides=json.dumps(SMALL))
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert 0 <= metrics["test_f1"] <= 1
+    assert ("training_elmo/gamma" in metrics) == (config == WITH_ELMO)
+    predictor = Predictor.from_archive(load_archive(str(tmp_path / "out" / "model.tar.gz")))
+    sentence = "Marta Kowalski moved to Lisbon."
+    output = predictor.predict_json({"sentence": sentence})
+    assert output["words"] == ["Marta", "Kowalski", "moved", "to", "Lisbon", "."]
+    assert len(output["tags"]) == 6
+
+
+def test_other_files_need_one_override_each(tmp_path):
+    data = tmp_path / "data.tsv"
+    data.write_text("I-THING\tNew York\n\nO\tand\nI-THING\tOslo\n")
+    overrides = {
+        **SMALL,
+        "train_data_path": str(data),
+        "validation_data_path": str(data),
+        "test_data_path": str(data),
+        "dataset_reader.word_column": 1,
+        "dataset_reader.tag_column": 0,
+        "dataset_reader.separator": "\t",
+    }
+    model = train_model_from_file(BASELINE, str(tmp_path / "out"), overrides=json.dumps(overrides), return_model=True)
+    assert set(model.vocab.get_token_to_index_vocabulary("labels")) == {"O", "B-THING"}
+    assert "_f1/THING" in model.get_metrics()
+
+
+@pytest.mark.parametrize(
+    "part, num_sentences",
+    [("wnut17/wnut17train.conll", 3394), ("wikigold/CONLL-format/data/wikigold.conll.txt", 1696)],
+)
+def test_real_corpora_are_read_whole(shared_data, part, num_sentences):
+    path = str(shared_data / "ner_en" / part)
+    separator = "\t" if "wnut" in part else None
+    assert sum(1 for _ in TaggingReader(separator=separator).read(path)) == num_sentences
