@@ -44,8 +44,8 @@ class BidirectionalPerplexity(Metric):
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
         """
-        `forward_perplexity`, `backward_perplexity`, `perplexity` and `tokens` where exact losses were seen;
-        `sampled_loss`, in nats per token, where sampled ones were.
+        `forward_perplexity`, `backward_perplexity` and `perplexity` where exact losses were seen; `sampled_loss`, in
+        nats per token, where sampled ones were. With `reset`, at the end of a pass, also how many `tokens` it was.
         """
         metrics: Dict[str, float] = {}
         forward_sum, backward_sum, count = self._exact
@@ -53,7 +53,8 @@ class BidirectionalPerplexity(Metric):
             metrics["forward_perplexity"] = _exp(forward_sum / count)
             metrics["backward_perplexity"] = _exp(backward_sum / count)
             metrics["perplexity"] = _exp((forward_sum + backward_sum) / (2 * count))
-            metrics["tokens"] = int(count)
+            if reset:
+                metrics["tokens"] = int(count)
         forward_sum, backward_sum, count = self._sampled
         if count:
             metrics["sampled_loss"] = (forward_sum + backward_sum) / (2 * count)
