@@ -14,7 +14,7 @@ from elmo_plugin.compat.sparse_gradient_norm import gradient_values, row_used_tw
 
 @torch.no_grad()
 def _clip_gradient(self: GradientDescentTrainer) -> None:
-    """Clamps every value of every gradient to `[-grad_clipping, grad_clipping]`, unscaled first where there is a scaler."""
+    """Clamps all values of all gradients to `[-grad_clipping, grad_clipping]`, unscaled first if there is a scaler."""
     if self._grad_clipping is None:
         return
     if self._scaler is not None:

@@ -1,4 +1,4 @@
-"""What the scenarios come to without the mends."""
+"""The mends, applied to the process of the tests, and what the scenarios come to without them."""
 
 import json
 import subprocess
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
+import elmo_plugin.compat  # noqa: F401
 
 SCENARIOS = Path(__file__).parent / "scenarios.py"
 

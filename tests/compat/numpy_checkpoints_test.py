@@ -72,7 +72,9 @@ def test_the_new_file_format_is_read_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [Unknown(), np.array([{}], dtype=object), np.zeros(1, dtype=[("a", "f4")])], ids=["class", "object", "record"]
+    "value",
+    [Unknown(), np.array([{}], dtype=object), np.zeros(1, dtype=[("a", "f4")])],
+    ids=["class", "object", "record"],
 )
 def test_what_could_hold_anything_is_still_refused(value):
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):

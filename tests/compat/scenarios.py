@@ -28,7 +28,13 @@ from allennlp.models import archival
 from allennlp.nn.parallel.ddp_accelerator import DdpWrappedModel
 from allennlp.training.learning_rate_schedulers import ReduceOnPlateauLearningRateScheduler
 
-SENTENCES = ["the###D cat###N sat###V", "a###D dog###N", "cats###N sit###V", "the###D dog###N ran###V", "it###N ran###V"]
+SENTENCES = [
+    "the###D cat###N sat###V",
+    "a###D dog###N",
+    "cats###N sit###V",
+    "the###D dog###N ran###V",
+    "it###N ran###V",
+]
 SPARSE = {"model": {"text_field_embedder": {"token_embedders": {"tokens": {"sparse": True}}}}}
 
 
