@@ -34,7 +34,9 @@
   // A text file of vectors, `word number number …`, of width word_dim; null to start from random ones.
   word_vectors:: null,
   character_dim:: 16,
-  // The character CNN: filters of each width.
+  // Bytes of a word that the character CNN sees, its two marks included.
+  max_characters:: 24,
+  // Filters of the CNN, of each width.
   character_filters:: 32,
   character_widths:: [3],
 
@@ -68,11 +70,8 @@
     tokenizer: { type: 'elmo_spacy', language: config.language },
     token_indexers: {
       words: { type: 'single_id', namespace: 'words', lowercase_tokens: true },
-      characters: {
-        type: 'characters',
-        namespace: 'word_characters',
-        min_padding_length: std.foldl(std.max, config.character_widths, 1),
-      },
+      // Bytes between marks of a word's begin and end. Its width is fixed, so that one endless word costs nothing.
+      characters: { type: 'elmo_character_ids', max_characters: config.max_characters },
       [if config.elmo != null then 'elmo']: { type: 'elmo_character_ids' },
     },
   },
@@ -97,7 +96,8 @@
         },
         characters: {
           type: 'character_encoding',
-          embedding: { vocab_namespace: 'word_characters', embedding_dim: config.character_dim },
+          // 256 bytes, 5 marks and the mask.
+          embedding: { num_embeddings: 262, embedding_dim: config.character_dim },
           encoder: {
             type: 'cnn',
             embedding_dim: config.character_dim,
