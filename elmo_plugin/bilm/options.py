@@ -9,7 +9,7 @@ import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,21 @@ def _read(section: str, given: Dict[str, Any], key: str, expected: type, default
     return value
 
 
-def _positive(section: str, given: Dict[str, Any], key: str, default: Any = ...) -> int:
+def _positive(section: str, given: Dict[str, Any], key: str, default: Any = ...) -> Any:
     value = _read(section, given, key, int, default)
-    if value < 1:
+    if value is not None and value < 1:
         raise ValueError(f"The option {section}{key!r} must be at least 1, but it is {value}.")
     return value
+
+
+def _check_filters(section: str, filters: List[Any]) -> None:
+    for pair in filters or [filters]:
+        is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+        if not is_pair or not all(type(number) is int and number > 0 for number in pair):
+            raise ValueError(
+                f"The option {section}'filters' must be a list of one or more [width, number of filters], both positive, "
+                f"but it holds {pair!r}."
+            )
 
 
 @dataclass(frozen=True)
@@ -77,14 +87,9 @@ class CharCnnOptions:
         section = "char_cnn → "
         known = ("filters", "embedding", "max_characters_per_token", "n_highway", "activation", "n_characters")
         filters = _read(section, given, "filters", list)
-        for pair in filters:
-            if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
-                raise ValueError(
-                    f"The option {section}'filters' must be a list of [width, number of filters], both positive, "
-                    f"but it holds {pair!r}."
-                )
+        _check_filters(section, filters)
         embedding = _read(section, given, "embedding", dict)
-        max_characters = _positive(section, given, "max_characters_per_token")
+        max_characters = _positive(section, given, "max_characters_per_token", cls.max_characters)
         if max_characters < 3 or max_characters < max(width for width, _ in filters):
             raise ValueError(
                 f"The option {section}'max_characters_per_token' is {max_characters}; it must be at least 3 (begin of "
@@ -132,14 +137,14 @@ class LstmOptions:
 
     cell_dim : width of the memory.
     projection_dim : width of the projected output, which is the recurrent state, and of a word's vector.
-    num_layers : number of LSTM layers.
+    num_layers : number of LSTM layers; 1 where the file does not say, as bilm-tf reads it.
     cell_clip, projection_clip : bounds of the memory and of the projected output; `None` for no bound.
     use_skip_connections : from the second layer on, add a layer's input to its output.
     """
 
     cell_dim: int
     projection_dim: int
-    num_layers: int = 2
+    num_layers: int = 1
     cell_clip: Optional[float] = 3.0
     projection_clip: Optional[float] = 3.0
     use_skip_connections: bool = True
@@ -155,7 +160,7 @@ class LstmOptions:
         return cls(
             cell_dim=_positive(section, given, "dim"),
             projection_dim=_positive(section, given, "projection_dim"),
-            num_layers=_positive(section, given, "n_layers", 2),
+            num_layers=_positive(section, given, "n_layers", cls.num_layers),
             cell_clip=_read(section, given, "cell_clip", float, None),
             projection_clip=_read(section, given, "proj_clip", float, None),
             use_skip_connections=_read(section, given, "use_skip_connections", bool, False),
@@ -217,7 +222,7 @@ class BilmOptions:
 
         `ValueError` for a missing or impossible value; its message names the key.
         """
-        if not given.get("bidirectional", True):
+        if not _read("", given, "bidirectional", bool, True):
             raise ValueError(
                 "The options say 'bidirectional': false. Only models with both directions are ELMo models; "
                 "remove the key if this model has both."
@@ -226,7 +231,7 @@ class BilmOptions:
         options = cls(
             lstm=LstmOptions.from_dict(_read("", given, "lstm", dict)),
             char_cnn=None if char_cnn is None else CharCnnOptions.from_dict(char_cnn),
-            num_words=_read("", given, "n_tokens_vocab", int, None),
+            num_words=_positive("", given, "n_tokens_vocab", None),
             extra={k: v for k, v in given.items() if k not in ("bidirectional", "char_cnn", "lstm", "n_tokens_vocab")},
         )
         options._log_extra()
