@@ -61,7 +61,8 @@ def _language_model(folder: Path, corpus: Path, allennlp: List[str]) -> List[Ste
         "vocabulary.file": str(corpus / "vocabulary.txt"),
     }
     # The same model with the same seed, saved before it learned anything: a learning rate of zero changes no weight.
-    untrained = {**data, "train_data_path": held_out, "trainer.optimizer.lr": 0.0, "trainer.num_epochs": 1}
+    once = {"train_data_path": held_out, "validation_data_path": None, "trainer.num_epochs": 1}
+    untrained = {**data, **once, "trainer.optimizer.lr": 0.0}
     before, after = folder / "untrained", folder / "bilm"
     return [
         Step("Save the biLM untrained", _train(allennlp, BILM_CONFIG, before, untrained)),

@@ -10,9 +10,21 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.corpus.prepare import prepare_corpus
+from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN
 from elmo_plugin.corpus.settings import PARAGRAPHS, SEGMENTERS, Settings
 
 DEFAULTS = Settings()
+
+# The configurations in training_configs, and the numbers of tokens that they are not too large for.
+SIZES = ((3e6, "tiny"), (1e8, "small"), (4e8, "medium"), (float("inf"), "original"))
+# The most words that one of them draws for its sampled softmax; a smaller vocabulary takes the full one.
+MAX_SAMPLES = 8192
+# Where they say how wide a word is.
+CHARACTER_WIDTHS = (
+    "model.options.char_cnn.max_characters_per_token",
+    "data_loader.max_characters",
+    "validation_data_loader.max_characters",
+)
 
 
 @Subcommand.register("elmo-prepare")
@@ -132,9 +144,17 @@ def summary(description: Dict[str, Any]) -> str:
 
 def train_command(output: Path, description: Dict[str, Any]) -> str:
     """The command that trains a biLM on the prepared corpus, as one would type it in the project's root."""
-    overrides = {"train_data_path": str(output / "train"), "vocabulary.file": str(output / "vocabulary.txt")}
-    if "heldout" in description["splits"]:
-        overrides["validation_data_path"] = str(output / "heldout")
-    return shlex.join(
-        ["allennlp", "train", "training_configs/bilm.jsonnet", "-s", f"{output}-bilm", "-o", json.dumps(overrides)]
-    )
+    overrides: Dict[str, Any] = {
+        "train_data_path": str(output / TRAIN / "*.txt"),
+        "vocabulary.file": str(output / "vocabulary.txt"),
+    }
+    if HELD_OUT in description["splits"]:
+        overrides["validation_data_path"] = str(output / HELD_OUT / "*.txt")
+    if description["vocabulary_size"] <= MAX_SAMPLES:
+        overrides["model.num_samples"] = None
+    max_characters = description["settings"]["max_characters"]
+    if max_characters != DEFAULTS.max_characters:
+        overrides.update(dict.fromkeys(CHARACTER_WIDTHS, max_characters))
+    size = next(size for num_tokens, size in SIZES if description["tokens"] <= num_tokens)
+    config = f"training_configs/bilm_{size}.jsonnet"
+    return shlex.join(["allennlp", "train", config, "-s", f"{output}-bilm", "-o", json.dumps(overrides)])

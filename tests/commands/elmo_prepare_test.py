@@ -1,13 +1,17 @@
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from allennlp.commands import Subcommand, parse_args
+from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 
-from elmo_plugin.commands.elmo_prepare import ElmoPrepare
+from elmo_plugin.commands import elmo_prepare
+from elmo_plugin.commands.elmo_prepare import ElmoPrepare, train_command
 from elmo_plugin.corpus.prepared import PreparedCorpus
 from elmo_plugin.corpus.settings import Settings
+from tests.conftest import PROJECT_ROOT
 
 TEXT = "".join(f"The cat sat on mat {i}. It liked the mat.\n\n" for i in range(40))
 
@@ -89,16 +93,33 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
     assert lines[0].startswith("80 sentences, 480 tokens")
     assert "undecodable lines: 1" in lines[-3]
     command = shlex.split(lines[-1])
-    assert command[:3] == ["allennlp", "train", "training_configs/bilm.jsonnet"]
-    overrides = json.loads(command[command.index("-o") + 1])
-    assert overrides["vocabulary.file"] == "my out/vocabulary.txt"
-    assert (tmp_path / overrides["vocabulary.file"]).is_file()
+    assert command[:3] == ["allennlp", "train", "training_configs/bilm_tiny.jsonnet"]
+    assert json.loads(command[command.index("-o") + 1]) == {
+        "train_data_path": "my out/train/*.txt",
+        "validation_data_path": "my out/heldout/*.txt",
+        "vocabulary.file": "my out/vocabulary.txt",
+        "model.num_samples": None,
+    }
 
 
 def test_without_held_out_text_the_command_names_none(run, tmp_path, capsys):
     run("text.txt", "out", "--held-out", "0")
     overrides = json.loads(shlex.split(capsys.readouterr().out.splitlines()[-1])[-1])
     assert "validation_data_path" not in overrides
+
+
+@pytest.mark.parametrize("num_tokens, size", [(10**6, "tiny"), (10**7, "small"), (2 * 10**8, "medium"), (10**9, "original")])
+def test_the_command_that_trains_fits_the_corpus(run, tmp_path, num_tokens, size):
+    run("text.txt", "out", "--max-characters", "30")
+    corpus = {**described(tmp_path), "tokens": num_tokens, "vocabulary_size": 100_000}
+    command = shlex.split(train_command(Path("out"), corpus))
+    plain = Params.from_file(PROJECT_ROOT / command[2]).as_flat_dict()
+    assert command[2] == f"training_configs/bilm_{size}.jsonnet"
+    overrides = json.loads(command[-1])
+    assert set(overrides) <= set(plain)
+    assert "model.num_samples" not in overrides
+    assert [overrides[key] for key in overrides if "max_characters" in key] == [30, 30, 30]
+    assert plain["model.num_samples"] is None or plain["model.num_samples"] <= elmo_prepare.MAX_SAMPLES
 
 
 def test_a_missing_input_is_an_error_of_the_configuration(run):
