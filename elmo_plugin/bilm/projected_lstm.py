@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.projected_lstm import projected_lstm
+from elmo_plugin.bilm.ops.dispatch import projected_lstm
 from elmo_plugin.bilm.options import LstmOptions
 from elmo_plugin.bilm.ragged import RaggedLayout
 from elmo_plugin.bilm.state import LstmState
@@ -15,7 +15,7 @@ from elmo_plugin.bilm.state import LstmState
 
 class ProjectedLstmLayer(nn.Module):
     """
-    Weights of one layer, `ops.projected_lstm` on them.
+    Weights of one layer, the recurrence of `ops.projected_lstm` on them.
 
     Gate blocks are in the order input, candidate, forget, output. The forget gate's +1.0 is added when the layer
     runs and is no part of `bias`, so that weights come out of a file and go back into it bit by bit.

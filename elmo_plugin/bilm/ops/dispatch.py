@@ -1,0 +1,71 @@
+"""
+Which implementation of a hot operation runs: the plain definition, or its fast peer where there is one for the device.
+
+The peers have no behaviour of their own, so nobody has to know which one ran. Tests and measurements force one:
+
+    with forced("plain"):
+        layers, state = lstm(inputs, state)
+
+The choice is made when an operation runs forward; its gradients follow.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Iterator, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from elmo_plugin.bilm.ops import projected_lstm as plain
+from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstm_buffered
+
+IMPLEMENTATIONS = ("plain", "fast")
+
+_forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
+
+
+@contextmanager
+def forced(implementation: str) -> Iterator[None]:
+    """
+    Inside the context (and this thread) every operation runs as `"plain"` or as `"fast"`, wherever its tensors are.
+
+    # Raises
+
+    `ValueError` for another name.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(f"The implementation must be one of {IMPLEMENTATIONS}, but it is {implementation!r}.")
+    token = _forced.set(implementation)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def is_fast(*tensors: Tensor) -> bool:
+    """Whether the fast peer is to run: as forced, else on a CPU, where all is in one precision of 32 or 64 bits."""
+    implementation = _forced.get()
+    if implementation is not None:
+        return implementation == "fast"
+    dtype = tensors[0].dtype
+    if dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled("cpu"):
+        return False
+    return all(tensor.device.type == "cpu" and tensor.dtype == dtype for tensor in tensors)
+
+
+def projected_lstm(
+    input_gates: Tensor,
+    rows_per_step: Sequence[int],
+    hidden: Tensor,
+    memory: Tensor,
+    weight_recurrent: Tensor,
+    weight_projection: Tensor,
+    cell_clip: Optional[float],
+    projection_clip: Optional[float],
+) -> Tuple[Tensor, Tensor, Tensor]:
+    """The recurrence of one layer; see `ops.projected_lstm.projected_lstm` for the formula and the shapes."""
+    is_chosen = is_fast(input_gates, hidden, memory, weight_recurrent, weight_projection)
+    recurrence = projected_lstm_buffered if is_chosen else plain.projected_lstm
+    return recurrence(
+        input_gates, rows_per_step, hidden, memory, weight_recurrent, weight_projection, cell_clip, projection_clip
+    )
