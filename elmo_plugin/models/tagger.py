@@ -33,8 +33,8 @@ class ElmoTagger(Model):
     embedder's output, the feedforward's as the encoder's. Where they are given they are checked.
 
     Metrics: `accuracy` of words; `precision`, `recall` and `f1` of spans, and the same for each type (`SpanF1`);
-    and what any module below tells by a method `mix_metrics() -> Dict[str, float]`, such as the learned weights of
-    ELMo's layers.
+    and, at the end of each pass over the data, what any module below tells by a method `mix_metrics() -> Dict[str,
+    float]`, such as the learned weights of ELMo's layers.
 
     Registered as a `Model` with name "elmo_tagger".
 
@@ -159,7 +159,12 @@ class ElmoTagger(Model):
         return output_dict
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """The metrics so far; with `reset`, which a trainer asks for at the end of a pass, the mix too."""
         metrics = {"accuracy": self._accuracy.get_metric(reset), **self._span_f1.get_metric(reset)}
+        return {**metrics, **self._mix_metrics()} if reset else metrics
+
+    def _mix_metrics(self) -> Dict[str, float]:
+        metrics: Dict[str, float] = {}
         for name, module in self.named_modules():
             if callable(getattr(module, "mix_metrics", None)):
                 for key, value in module.mix_metrics().items():
