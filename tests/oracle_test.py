@@ -20,25 +20,20 @@ def published(shared_data) -> Path:
 def check_gradients(
     loss: Callable[[], float], values: Dict[str, numpy.ndarray], grads: Dict[str, numpy.ndarray], rng
 ) -> None:
-    """Every gradient against central differences, at a few random places of each array, changed and put back."""
+    """Every gradient against central differences, along two random directions of each array (changed and put back)."""
     step = 1e-6
     assert set(grads) == set(values)
     for name, value in values.items():
         assert grads[name].shape == value.shape, name
-        places = rng.permutation(value.size)[:2]
-        # Most places where the gradient is not zero: those of embedding tables nearly all are.
-        touched = numpy.flatnonzero(grads[name])
-        places = numpy.concatenate([places, rng.permutation(touched)[:4]])
-        for place in places:
-            index = numpy.unravel_index(place, value.shape)
-            kept = value[index]
-            value[index] = kept + step
+        kept = value.copy()
+        for _ in range(2):
+            direction = rng.normal(size=value.shape)
+            value[...] = kept + step * direction
             above = loss()
-            value[index] = kept - step
-            below = loss()
-            value[index] = kept
-            slope = (above - below) / (2 * step)
-            assert grads[name][index] == pytest.approx(slope, rel=1e-5, abs=2e-8), f"{name}{[int(i) for i in index]}"
+            value[...] = kept - step * direction
+            slope = (above - loss()) / (2 * step)
+            value[...] = kept
+            assert (grads[name] * direction).sum() == pytest.approx(slope, rel=1e-6, abs=1e-7), name
 
 
 def random_words(rng: numpy.random.Generator, count: int) -> list:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from elmo_plugin.bilm import characters
+from elmo_plugin.bilm.ops.dispatch import IMPLEMENTATIONS, forced
 from elmo_plugin.bilm.sampler import expected_count, log_uniform_probability
 from elmo_plugin.bilm.scalar_mix import ScalarMix
 from elmo_plugin.bilm.softmax import Softmax
@@ -16,6 +17,13 @@ from tests.oracle_weights import VARIANTS
 # float32 that they are computed well.
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 5e-6}
 dtypes = pytest.mark.parametrize("dtype", TOLERANCES, ids=lambda dtype: str(dtype).removeprefix("torch."))
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def implementation(request):
+    """Each implementation of the hot operations in turn, whatever the device would choose."""
+    with forced(request.param):
+        yield request.param
 
 
 def assert_equal(ours, expected, dtype, what=""):
@@ -33,7 +41,7 @@ def assert_states_equal(ours, expected, dtype):
 
 @pytest.mark.parametrize("name", VARIANTS)
 @dtypes
-def test_representations_states_and_gradients_of_sentences_equal_the_oracle(name, dtype, tmp_path):
+def test_representations_states_and_gradients_of_sentences_equal_the_oracle(name, dtype, tmp_path, implementation):
     rng = numpy.random.default_rng(1)
     model = random_model(name, tmp_path, dtype)
     words, marked = random_batch(model, rng, [4, 0, 6, 1])
@@ -55,7 +63,7 @@ def test_representations_states_and_gradients_of_sentences_equal_the_oracle(name
 
 @pytest.mark.parametrize("name", ["two layers", "no skip connections", "three layers", "one layer", "word ids"])
 @dtypes
-def test_windows_with_each_direction_on_its_own_words_equal_the_oracle(name, dtype, tmp_path):
+def test_windows_with_each_direction_on_its_own_words_equal_the_oracle(name, dtype, tmp_path, implementation):
     rng = numpy.random.default_rng(2)
     model = random_model(name, tmp_path, dtype)
     types = random_batch(model, rng, [9])[0][0]
@@ -90,7 +98,7 @@ def test_windows_with_each_direction_on_its_own_words_equal_the_oracle(name, dty
 
 
 @dtypes
-def test_gradients_of_vectors_and_state_of_a_direction_equal_the_oracle(dtype, tmp_path):
+def test_gradients_of_vectors_and_state_of_a_direction_equal_the_oracle(dtype, tmp_path, implementation):
     rng = numpy.random.default_rng(3)
     model = random_model("three layers", tmp_path, dtype)
     lengths, states = numpy.array([2, 6, 0, 4]), random_states(model, rng, 4)

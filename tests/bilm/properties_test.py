@@ -4,6 +4,7 @@ import numpy
 import pytest
 import torch
 
+from elmo_plugin.bilm.ops.dispatch import IMPLEMENTATIONS, forced
 from elmo_plugin.bilm.state import put_rows, with_batch_size
 from tests.oracle_models import gradients, model_of, random_batch, random_model, random_states, to_state
 from tests.oracle_weights import variant
@@ -15,13 +16,20 @@ variants = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(params=IMPLEMENTATIONS)
+def implementation(request):
+    """Each implementation of the hot operations in turn, whatever the device would choose."""
+    with forced(request.param):
+        yield request.param
+
+
 def slopes_of_words(output, bilm):
     """How strongly a number depends on each word of a model of word ids: by id, the sum of the absolute gradients."""
     return torch.autograd.grad(output, bilm.encoder.embedding.weight, retain_graph=True)[0].abs().sum(dim=1)
 
 
 @pytest.mark.parametrize("num_layers, skip", [(1, False), (2, True), (2, False), (3, True)])
-def test_each_direction_sees_exactly_the_words_on_its_own_side(num_layers, skip, tmp_path):
+def test_each_direction_sees_exactly_the_words_on_its_own_side(num_layers, skip, tmp_path, implementation):
     options = variant("word ids")
     # A clip stops gradients too; here each one that may flow has to.
     options["lstm"].update(n_layers=num_layers, use_skip_connections=skip, cell_clip=100.0, proj_clip=100.0)
@@ -48,7 +56,7 @@ def test_the_layer_of_words_sees_one_word_alone(tmp_path):
         assert slopes.nonzero().flatten().tolist() == [int(words[row, position])]
 
 
-def test_windows_see_no_later_step_in_either_stream(tmp_path):
+def test_windows_see_no_later_step_in_either_stream(tmp_path, implementation):
     options = variant("word ids")
     options["lstm"].update(cell_clip=100.0, proj_clip=100.0)
     model = model_of(options, tmp_path)
@@ -62,7 +70,7 @@ def test_windows_see_no_later_step_in_either_stream(tmp_path):
 
 
 @variants
-def test_a_sentence_gives_the_same_vectors_and_state_in_any_batch(name, tmp_path):
+def test_a_sentence_gives_the_same_vectors_and_state_in_any_batch(name, tmp_path, implementation):
     rng = numpy.random.default_rng(2)
     model = random_model(name, tmp_path)
     lengths = [3, 7, 0, 1, 5]
@@ -82,7 +90,7 @@ def test_a_sentence_gives_the_same_vectors_and_state_in_any_batch(name, tmp_path
 
 
 @variants
-def test_padding_changes_neither_vectors_nor_gradients(name, tmp_path):
+def test_padding_changes_neither_vectors_nor_gradients(name, tmp_path, implementation):
     rng = numpy.random.default_rng(3)
     model = random_model(name, tmp_path)
     words = torch.tensor(random_batch(model, rng, [4, 2])[0])
@@ -103,7 +111,7 @@ def test_padding_changes_neither_vectors_nor_gradients(name, tmp_path):
 
 
 @variants
-def test_one_long_window_equals_two_with_the_state_carried_gradients_too(name, tmp_path):
+def test_one_long_window_equals_two_with_the_state_carried_gradients_too(name, tmp_path, implementation):
     rng = numpy.random.default_rng(4)
     model = random_model(name, tmp_path)
     types = torch.tensor(random_batch(model, rng, [9])[0][0])
