@@ -34,11 +34,11 @@ def word_to_characters(word: str, max_characters: int) -> List[int]:
 
     A word of more than `max_characters - 2` bytes is cut there (in the middle of a character where it so falls,
     as the reference does). The literal words `<S>` and `</S>` are the sentence marks. A lone surrogate, which
-    UTF-8 can't hold, becomes `?`.
+    UTF-8 can't hold, is left out, as the reference does.
     """
     inside = _SENTENCE_MARKS.get(word)
     if inside is None:
-        inside = [byte + 1 for byte in word.encode("utf-8", "replace")[: max_characters - 2]]
+        inside = [byte + 1 for byte in word.encode("utf-8", "ignore")[: max_characters - 2]]
     ids = [BEGIN_WORD_ID, *inside, END_WORD_ID]
     return ids + [PADDING_ID] * (max_characters - len(ids))
 
@@ -55,7 +55,7 @@ def words_to_characters(words: Sequence[str], max_characters: int) -> numpy.ndar
     for row, word in zip(result, words):
         inside = _SENTENCE_MARKS.get(word)
         if inside is None:
-            encoded = word.encode("utf-8", "replace")[: max_characters - 2]
+            encoded = word.encode("utf-8", "ignore")[: max_characters - 2]
             inside = numpy.frombuffer(encoded, dtype=numpy.uint8) + numpy.int64(1)
         row[0] = BEGIN_WORD_ID
         row[1 : len(inside) + 1] = inside
@@ -65,4 +65,4 @@ def words_to_characters(words: Sequence[str], max_characters: int) -> numpy.ndar
 
 def count_cut_words(words: Iterable[str], max_characters: int) -> int:
     """How many of `words` are longer than the width allows, and lose their end."""
-    return sum(len(word.encode("utf-8", "replace")) > max_characters - 2 for word in words)
+    return sum(len(word.encode("utf-8", "ignore")) > max_characters - 2 for word in words)

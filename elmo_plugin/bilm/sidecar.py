@@ -65,19 +65,26 @@ def load_sidecar(path: Union[str, Path], options: BilmOptions) -> Sidecar:
 
 
 def _array(path: Union[str, Path], file: h5py.File, name: str, shape: tuple) -> torch.Tensor:
-    """A dataset; `None` in `shape` fits any number."""
-    found = file[name].shape if name in file else None
-    if found is None or len(found) != len(shape) or any(e not in (None, f) for e, f in zip(shape, found)):
+    item = file.get(name)
+    found = item.shape if isinstance(item, h5py.Dataset) else None
+    if found != shape or item.dtype.kind != "f":
         raise ValueError(
-            f"{path}: the dataset {name} should have the shape {shape}, found {found or 'no such dataset'}. The sidecar "
-            f"belongs to another model; give the one that was exported with these weights."
+            f"{path}: the dataset {name} should hold floating-point numbers of shape {shape}, found "
+            f"{'no such dataset' if found is None else f'{item.dtype} of shape {found}'}. The sidecar belongs to another "
+            f"model; give the one that was exported with these weights."
         )
-    return torch.from_numpy(file[name][()].astype(numpy.float32))
+    try:
+        return torch.from_numpy(item[()].astype(numpy.float32))
+    except OSError as error:
+        raise ValueError(f"{path}: the dataset {name} can't be read ({error}); the file may be cut short.") from error
 
 
 def _load_softmax(path: Union[str, Path], file: h5py.File, options: BilmOptions) -> Softmax:
-    weight = _array(path, file, "softmax/W", (None, options.projection_dim))
-    bias = _array(path, file, "softmax/b", (weight.size(0),))
+    num_words = options.num_words
+    if num_words is None:  # Old options may leave the number of words out; then the bias says it.
+        num_words = file["softmax/b"].size if "softmax/b" in file else 0
+    weight = _array(path, file, "softmax/W", (num_words, options.projection_dim))
+    bias = _array(path, file, "softmax/b", (num_words,))
     softmax = Softmax(weight.size(0), options.projection_dim)
     softmax.load_state_dict({"weight": weight, "bias": bias.unsqueeze(1)})
     return softmax

@@ -75,7 +75,7 @@ class WordVocabulary:
         """
         try:
             content = Path(path).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise FileNotFoundError(
                 f"There is no vocabulary file {path}. Give a file of one word a line, or make one with elmo-prepare."
             ) from None
