@@ -14,6 +14,8 @@ stopped.  Only the standard library is used, and nothing newer than Python 3.7.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -160,6 +162,18 @@ def fill_environment(venv, record):
     run("Importing what was installed", python, "-W", "ignore", "-c", TRY_ALL)
 
 
+@contextlib.contextmanager
+def alone():
+    """Keeps a second call, say of `make demo` beside `make test`, waiting until the first is through."""
+    with open(str(ROOT / "setup.py"), "rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another call that sets this checkout up.", flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def install(venv, command):
     """Sets `venv` up of the interpreter `command`, or of the best one where that is None."""
     asked = None if command is None else ask(command)
@@ -186,7 +200,8 @@ def main():
     parser.add_argument("--python", help="the interpreter to build it of")
     arguments = parser.parse_args()
     try:
-        install((ROOT / arguments.venv).resolve(), arguments.python)
+        with alone():
+            install((ROOT / arguments.venv).resolve(), arguments.python)
     except (InstallError, NoInterpreterError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -136,6 +136,19 @@ def test_where_no_python_is_asked_for_the_path_is_searched(root: Path, monkeypat
     assert install.plan(root, root / ".venv", None) == (expected, False)
 
 
+def test_a_second_call_waits_for_the_first(root: Path):
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
+        "from tools import install\ninstall.ROOT = Path(sys.argv[2])\n"
+        "with install.alone():\n    print('alone')"
+    )
+    checkout = str(Path(install.__file__).parent.parent)
+    with install.alone():
+        second = subprocess.Popen([sys.executable, "-c", program, checkout, str(root)], stdout=subprocess.PIPE)
+        assert second.stdout.readline() == b"Waiting for another call that sets this checkout up.\n"
+    assert second.communicate()[0] == b"alone\n"
+
+
 # A torch that is there
 
 
