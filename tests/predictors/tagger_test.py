@@ -83,6 +83,12 @@ def test_a_sentence_without_words_gives_empty_lists(predictor):
     assert predictor.predict_json({"sentence": "  "}) == {"sentence": "  ", "words": [], "tags": [], "entities": []}
 
 
+def test_endless_sentences_and_words_are_tagged(predictor):
+    output = predictor.predict_json({"tokens": ["Oslo"] * 5000 + ["x" * 10_000]})
+    assert len(output["tags"]) == 5001 and output["tags"][-1] == "O"
+    assert len(output["entities"]) == 5000 and output["entities"][-1]["end"] == 5000 * 5 - 1
+
+
 def test_sentences_of_a_file_are_predicted_too(predictor, tmp_path):
     (tmp_path / "file.conll").write_text("Eva O\nHolm O\n\nOslo O\n")
     outputs = predictor.predict_batch_instance(list(TaggingReader().read(str(tmp_path / "file.conll"))))

@@ -7,11 +7,12 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Unio
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, Token, TokenIndexer, Tokenizer
-from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
+from allennlp.data.fields import Field, MetadataField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
 from elmo_plugin.data.dataset_readers.columns import ColumnFormat, TaggedSentence
 from elmo_plugin.data.dataset_readers.lines import matching_files
+from elmo_plugin.data.fields.tags import TagsField
 from elmo_plugin.data.tag_schemes import check_scheme, convert_tags, first_misfits, misfits
 from elmo_plugin.data.tokenizers.blank_spacy import BlankSpacyTokenizer
 
@@ -155,7 +156,10 @@ class TaggingReader(DatasetReader):
     def _instance(self, sentence: TaggedSentence, tags: Optional[List[str]]) -> Instance:
         place = {"file": sentence.file, "line": sentence.lines[0], "document": sentence.document}
         source_tags = {} if tags is None else {"tags": sentence.tags}
-        return self.text_to_instance(sentence.words, tags, {**source_tags, **place})
+        instance = self.text_to_instance(sentence.words, metadata={**source_tags, **place})
+        if tags is not None:
+            instance.add_field("tags", TagsField(tags, instance["tokens"], sentence))
+        return instance
 
     def text_to_instance(  # type: ignore
         self,
@@ -174,14 +178,14 @@ class TaggingReader(DatasetReader):
 
         An instance with the fields `tokens` (`TextField`), `metadata` (`MetadataField`: `words` and what was given;
         for words from a file `tags` as written, `file`, `line` of the first word and `document`) and, where there
-        are tags, `tags` (`SequenceLabelField` of namespace "labels").
+        are tags, `tags` (`TagsField` of namespace "labels").
         """
         text_field = TextField([Token(token) if isinstance(token, str) else token for token in tokens])
         words = [token.text for token in text_field.tokens]
         kept = {} if metadata is None else metadata
         fields: Dict[str, Field] = {"tokens": text_field, "metadata": MetadataField({"words": words, **kept})}
         if tags is not None:
-            fields["tags"] = SequenceLabelField(list(tags), text_field)
+            fields["tags"] = TagsField(list(tags), text_field)
         return Instance(fields)
 
     def apply_token_indexers(self, instance: Instance) -> None:
