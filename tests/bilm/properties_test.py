@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.ops.dispatch import IMPLEMENTATIONS, forced
-from elmo_plugin.bilm.state import put_rows, with_batch_size
 from tests.oracle_models import gradients, model_of, random_batch, random_model, random_states, to_state
 from tests.oracle_weights import variant
 
@@ -172,19 +171,3 @@ def test_the_model_keeps_nothing_between_two_calls(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(first.layers, second.layers))
     assert not torch.equal(first.layers[-1], carried.layers[-1])
     assert all(torch.equal(value, before[key]) for key, value in model.bilm.state_dict().items())
-
-
-def test_states_of_batches_that_grow_and_shrink_belong_to_their_rows(tmp_path):
-    rng = numpy.random.default_rng(8)
-    model = random_model("two layers", tmp_path)
-    state = to_state(random_states(model, rng, 4), torch.empty(0, dtype=torch.float64))
-    fewer, more = with_batch_size(state, 2), with_batch_size(state, 6)
-    assert fewer.batch_size == 2 and more.batch_size == 6
-    for small, whole, large in zip(fewer, state, more):
-        for few, all_rows, many in zip(small, whole, large):
-            assert torch.equal(few, all_rows[:, :2]) and torch.equal(many[:, :4], all_rows) and not many[:, 4:].any()
-    merged = put_rows(state, fewer.map(lambda tensor: tensor + 1.0))
-    for direction, whole in zip(merged, state):
-        for tensor, old in zip(direction, whole):
-            assert torch.equal(tensor[:, :2], old[:, :2] + 1.0) and torch.equal(tensor[:, 2:], old[:, 2:])
-    assert put_rows(None, state) is state
