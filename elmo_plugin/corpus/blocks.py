@@ -6,11 +6,11 @@ whatever the number of processes that work on them.
 """
 
 import hashlib
-import lzma
-import zlib
+import sys
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+from elmo_plugin.corpus.compression import DAMAGE, decompressed_chunks
 from elmo_plugin.corpus.sources import Source
 
 # A line longer than this many blocks is cut, so that a file without a single newline does not fill the memory.
@@ -18,24 +18,21 @@ MAX_LINE_BLOCKS = 16
 
 
 @dataclass(frozen=True)
-class Block:
+class Piece:
     """
     Whole lines of one source.
 
     # Parameters
 
-    index : `int`
-        Position among all blocks of the corpus.
     source : `str`
         Name of the source.
     offset, first_line : `int`
         Where in the (decompressed) source the data begins: bytes from 0, lines from 1.
     data : `bytes`
     line_is_cut : `bool`
-        Whether the block had to end inside an overlong line.
+        Whether the piece had to end inside an overlong line.
     """
 
-    index: int
     source: str
     offset: int
     first_line: int
@@ -43,11 +40,36 @@ class Block:
     line_is_cut: bool = False
 
 
+@dataclass(frozen=True)
+class Block:
+    """
+    One piece of a large source, or several small sources.
+
+    # Parameters
+
+    index : `int`
+        Position among all blocks of the corpus.
+    pieces : `Tuple[Piece, ...]`
+    """
+
+    index: int
+    pieces: Tuple[Piece, ...]
+
+    def digest(self) -> str:
+        """Changes with whatever its sentences and messages depend on."""
+        digest = hashlib.sha256()
+        for piece in self.pieces:
+            digest.update(repr((piece.source, piece.offset, piece.first_line, len(piece.data))).encode("utf-8"))
+            digest.update(piece.data)
+        return digest.hexdigest()
+
+
 class BlockReader:
     """
     Reads sources one after the other as blocks of about `block_bytes`.
 
-    After (or during) the iteration `files` tells each source's name, size and SHA-256, of the decompressed bytes.
+    During the iteration `position` tells how many bytes on disk have been read, and `files` each finished source's
+    name, size and SHA-256, of the decompressed bytes.
 
     # Parameters
 
@@ -61,30 +83,63 @@ class BlockReader:
         self.sources = sources
         self.block_bytes = block_bytes
         self.keep_paragraphs = keep_paragraphs
+        self.position = 0
         self.files: List[Dict[str, Any]] = []
 
     def __iter__(self) -> Iterator[Block]:
-        index = 0
+        index, pieces, size = 0, [], 0
         for source in self.sources:
-            for block in self._read(source, index):
-                yield block
-                index = block.index + 1
+            for piece in self._pieces(source):
+                pieces.append(piece)
+                size += len(piece.data)
+                if size >= self.block_bytes:
+                    yield Block(index, tuple(pieces))
+                    index, pieces, size = index + 1, [], 0
+        if pieces:
+            yield Block(index, tuple(pieces))
 
-    def _read(self, source: Source, index: int) -> Iterator[Block]:
-        digest, offset, line, rest = hashlib.sha256(), 0, 1, b""
-        for chunk in _chunks(source, self.block_bytes):
-            digest.update(chunk)
+    def _pieces(self, source: Source) -> Iterator[Piece]:
+        digest, offset, line = hashlib.sha256(), 0, 1
+        for data, is_cut in self._cut(self._chunks(source)):
+            digest.update(data)
+            yield Piece(source.name, offset, line, data, is_cut)
+            offset, line = offset + len(data), line + data.count(b"\n")
+        self.files.append({"name": source.name, "bytes": offset, "sha256": digest.hexdigest()})
+
+    def _cut(self, chunks: Iterator[bytes]) -> Iterator[Tuple[bytes, bool]]:
+        """Where to cut is decided on `block_bytes` at a time, more if no line ends in them, however large chunks are."""
+        rest, window = b"", self.block_bytes
+        for chunk in chunks:
             rest += chunk
-            end = self._last_cut(rest)
-            if end == 0 and len(rest) < MAX_LINE_BLOCKS * self.block_bytes:
-                continue
-            is_cut = end == 0
-            end = end or _cut_inside_line(rest)
-            yield Block(index, source.name, offset, line, rest[:end], is_cut)
-            index, offset, line, rest = index + 1, offset + end, line + rest.count(b"\n", 0, end), rest[end:]
+            while len(rest) >= window:
+                end = self._last_cut(rest[:window])
+                if end == 0 and window < MAX_LINE_BLOCKS * self.block_bytes:
+                    window += self.block_bytes
+                    continue
+                is_cut = end == 0
+                end = end or _cut_inside_line(rest[:window])
+                yield rest[:end], is_cut
+                rest, window = rest[end:], self.block_bytes
         if rest:
-            yield Block(index, source.name, offset, line, rest)
-        self.files.append({"name": source.name, "bytes": offset + len(rest), "sha256": digest.hexdigest()})
+            yield rest, False
+
+    def _chunks(self, source: Source) -> Iterator[bytes]:
+        raw = sys.stdin.buffer if source.path is None else source.path.open("rb")
+        ending = "" if source.path is None else source.path.suffix
+        before, num_bytes = self.position, 0
+        try:
+            for chunk in decompressed_chunks(raw, ending, self.block_bytes):
+                num_bytes += len(chunk)
+                self.position = before + (num_bytes if source.path is None else raw.tell())
+                yield chunk
+        except DAMAGE as error:
+            raise ValueError(
+                f"{source.name}: cannot be read on after {num_bytes} (decompressed) bytes: {error}. "
+                "Is the file complete and what its ending says?"
+            ) from error
+        finally:
+            if source.path is not None:
+                raw.close()
 
     def _last_cut(self, data: bytes) -> int:
         """Where the last whole line, or paragraph, of `data` ends; 0 if none does."""
@@ -98,26 +153,6 @@ class BlockReader:
                 return end
             end = start
         return last
-
-
-def _chunks(source: Source, size: int) -> Iterator[bytes]:
-    position = 0
-    stream = source.open()
-    try:
-        while True:
-            chunk = stream.read(size)
-            if not chunk:
-                return
-            position += len(chunk)
-            yield chunk
-    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        raise ValueError(
-            f"{source.name}: cannot be read on after {position} (decompressed) bytes: {error}. "
-            "Is the file complete and what its ending says?"
-        ) from error
-    finally:
-        if source.path is not None:
-            stream.close()
 
 
 def _cut_inside_line(data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all."""
+"""Directories that appear whole or not at all, and that an interrupted process can go on with."""
 
 import shutil
 from contextlib import contextmanager
@@ -9,8 +9,11 @@ from typing import Iterator
 @contextmanager
 def whole_directory(path: Path, force: bool) -> Iterator[Path]:
     """
-    Gives a directory beside `path` to write into. It is renamed to `path` when the block ends, and removed when the
-    block raises, Ctrl-C included; a directory that was there before stays as it was until then.
+    Gives a hidden directory beside `path` to write into. It is renamed to `path` when the block ends; a directory that
+    was there before stays as it was until then.
+
+    If the block raises a `ValueError`, what it was given makes no sense, and the hidden directory is removed. If it is
+    interrupted in any other way the directory stays, and the next time it is given again as it is.
 
     # Parameters
 
@@ -23,19 +26,18 @@ def whole_directory(path: Path, force: bool) -> Iterator[Path]:
     `ValueError` if `path` exists and `force` is false, or if it is not a directory.
     """
     check_replaceable(path, force)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, replaced = _beside(path, "unfinished"), _beside(path, "replaced")
-    for left_over in (unfinished, replaced):
-        shutil.rmtree(left_over, ignore_errors=True)
-    unfinished.mkdir()
+    unfinished, replaced = unfinished_directory(path), _beside(path, "replaced")
+    unfinished.mkdir(parents=True, exist_ok=True)
     try:
         yield unfinished
-        if path.exists():
-            path.rename(replaced)
-        unfinished.rename(path)
-    finally:
-        for left_over in (unfinished, replaced):
-            shutil.rmtree(left_over, ignore_errors=True)
+    except ValueError:
+        shutil.rmtree(unfinished)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+    if path.exists():
+        path.rename(replaced)
+    unfinished.rename(path)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def check_replaceable(path: Path, force: bool) -> None:
@@ -44,6 +46,11 @@ def check_replaceable(path: Path, force: bool) -> None:
         raise ValueError(f"{path}: expected a directory to write to, found a file; give another name.")
     if path.exists() and not force:
         raise ValueError(f"{path}: already exists. Use --force to overwrite it, or give another name.")
+
+
+def unfinished_directory(path: Path) -> Path:
+    """Where `whole_directory` writes what is to become `path`."""
+    return _beside(path, "unfinished")
 
 
 def _beside(path: Path, role: str) -> Path:

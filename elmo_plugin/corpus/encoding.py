@@ -1,19 +1,18 @@
 """One block of text to the ids of its own word types: the step that every process does by itself."""
 
-import json
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
 from elmo_plugin.corpus.blocks import Block
-from elmo_plugin.corpus.lines import ODDITIES, Lines, decode
-from elmo_plugin.corpus.segmenters import Segmenter, Words
-from elmo_plugin.corpus.settings import SPECIALS
+from elmo_plugin.corpus.forms import id_texts, json_texts, read_id_vocabulary
+from elmo_plugin.corpus.lines import MARKS, MAX_REPORTS, Lines, clean, decode
+from elmo_plugin.corpus.segmenters import build_segmenter
+from elmo_plugin.corpus.settings import SPECIALS, Settings
+from elmo_plugin.corpus.words import NumberedWords, number_sentences, number_text
 
 # Sentence keys are uniform in [0, KEY_END): a slice of that range is a random sample of sentences, in random order.
 KEY_BITS = 62
@@ -50,17 +49,55 @@ class EncodedBlock:
     reports: List[str]
 
 
-def encode(block: Block, segment: Segmenter, seed: int, strict: bool) -> EncodedBlock:
+def encode(block: Block, settings: Settings, strict: bool) -> EncodedBlock:
     """Decodes, splits and segments the block, and numbers its words."""
-    lines = decode(block, strict)
-    sentences = list(segment(lines.texts))
-    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    ids, types, hashes = _number_words(sentences, int(lengths.sum()))
-    keys = sentence_keys(seed, block.index, len(sentences))
+    words, lines = _read_tokenised(block, settings) or _read(block, settings, strict)
+    ids, types, hashes = _order_types(words)
+    keys = sentence_keys(settings.seed, block.index, len(words.lengths))
     order = np.argsort(keys, kind="stable")
-    ids, offsets = reorder(ids, offsets_of(lengths), order)
-    _count_literal_specials(lines, types, ids)
+    ids, offsets = reorder(ids, offsets_of(words.lengths), order)
+    specials = [i for i, word in enumerate(types) if word in SPECIALS]
+    lines.oddities["literal_special_tokens"] = int(np.isin(ids, specials).sum()) if specials else 0
     return EncodedBlock(ids, offsets, keys[order], types, hashes, lines.oddities, lines.reports)
+
+
+def _read(block: Block, settings: Settings, strict: bool) -> Tuple[NumberedWords, Lines]:
+    """Any input, piece by piece; a blank line keeps the sentences of one from going on in the next."""
+    together = Lines([])
+    for piece in block.pieces:
+        lines = decode(piece, strict)
+        if settings.json_field is not None:
+            json_texts(lines, piece, settings.json_field)
+        elif settings.id_vocabulary is not None:
+            id_texts(lines, piece, read_id_vocabulary(settings.id_vocabulary))
+        clean(lines, settings.normal_form)
+        together.texts += [*lines.texts, ""]
+        together.oddities.update(lines.oddities)
+        together.reports = (together.reports + lines.reports)[:MAX_REPORTS]
+    return number_sentences(list(build_segmenter(settings)(together.texts))), together
+
+
+def _read_tokenised(block: Block, settings: Settings) -> Optional[Tuple[NumberedWords, Lines]]:
+    """The same for text that is tokenised and split and has nothing odd about it, without looking at single lines."""
+    forms = (settings.json_field, settings.id_vocabulary, settings.normal_form)
+    if not (settings.segmenter == "whitespace" and settings.presplit) or any(form is not None for form in forms):
+        return None
+    data = b"".join(p.data if p.data.endswith(b"\n") else p.data + b"\n" for p in block.pieces)
+    if b"\0" in data or any(piece.offset == 0 and piece.data.startswith(MARKS) for piece in block.pieces):
+        return None
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    words = number_text(data)
+    if words is None:
+        return None
+    oddities = Counter(
+        carriage_returns=data.count(b"\r\n"),
+        blank_lines=data.count(b"\n") - len(words.lengths),
+        overlong_lines_cut=sum(piece.line_is_cut for piece in block.pieces),
+    )
+    return words, Lines([], oddities)
 
 
 def sentence_keys(seed: int, block_index: int, num_sentences: int) -> np.ndarray:
@@ -92,53 +129,10 @@ def reorder(ids: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> Tuple[np
     return ids[source], new_offsets
 
 
-def _number_words(sentences: List[Words], num_tokens: int) -> Tuple[np.ndarray, List[str], np.ndarray]:
-    table: Dict[str, int] = {}
-    number = table.setdefault
-    ids = np.fromiter((number(word, len(table)) for word in chain.from_iterable(sentences)), np.int32, num_tokens)
-    types = list(table)
-    hashes = word_hashes(types)
+def _order_types(words: NumberedWords) -> Tuple[np.ndarray, List[str], np.ndarray]:
+    """Ids, types and hashes with the types in the order of their hashes."""
+    hashes = word_hashes(words.types)
     order = np.argsort(hashes, kind="stable")
-    new_ids = np.empty(len(types), np.int32)
-    new_ids[order] = np.arange(len(types), dtype=np.int32)
-    return new_ids[ids], [types[i] for i in order], hashes[order]
-
-
-def _count_literal_specials(lines: Lines, types: List[str], ids: np.ndarray) -> None:
-    positions = [i for i, word in enumerate(types) if word in SPECIALS]
-    lines.oddities["literal_special_tokens"] = int(np.isin(ids, positions).sum()) if positions else 0
-
-
-@dataclass(frozen=True)
-class BlockFiles:
-    """Where one encoded block lies between the passes; arrays are memory-mapped when read."""
-
-    directory: Path
-    index: int
-
-    def path(self, part: str) -> Path:
-        return self.directory / f"{self.index:06d}.{part}"
-
-    def write(self, block: EncodedBlock) -> None:
-        for part in ("ids", "offsets", "keys", "hashes"):
-            np.save(self.path(f"{part}.npy"), getattr(block, part))
-        self.path("types.txt").write_bytes("".join(word + "\n" for word in block.types).encode("utf-8"))
-        facts = {
-            "num_sentences": len(block.keys),
-            "num_tokens": len(block.ids),
-            "num_types": len(block.types),
-            "longest_sentence": int(np.diff(block.offsets).max(initial=0)),
-            "oddities": {name: block.oddities[name] for name in ODDITIES},
-            "reports": block.reports,
-        }
-        self.path("json").write_text(json.dumps(facts), encoding="utf-8")
-
-    def array(self, part: str) -> np.ndarray:
-        """An array of `EncodedBlock`, or `numbers`: for each of the block's types its number in the corpus."""
-        return np.load(self.path(f"{part}.npy"), mmap_mode="r")
-
-    def types(self) -> List[str]:
-        return self.path("types.txt").read_bytes().decode("utf-8").split("\n")[:-1]
-
-    def facts(self) -> Dict[str, Any]:
-        return json.loads(self.path("json").read_text(encoding="utf-8"))
+    new_ids = np.empty(len(words.types), np.int32)
+    new_ids[order] = np.arange(len(words.types), dtype=np.int32)
+    return new_ids[words.ids], [words.types[i] for i in order], hashes[order]

@@ -1,14 +1,16 @@
 """Bytes to lines of text, with everything odd about them counted and nothing dropped in silence."""
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator, List
+from typing import Iterable, Iterator, List, Optional
 
-from elmo_plugin.corpus.blocks import Block
+from elmo_plugin.corpus.blocks import Piece
 
 # Every oddity that `corpus.json` counts; most are about lines, the rest about tokens (see `encoding`).
 ODDITIES = (
     "undecodable_lines",
+    "unusable_lines",
     "nul_characters",
     "byte_order_marks",
     "carriage_returns",
@@ -16,15 +18,18 @@ ODDITIES = (
     "overlong_lines_cut",
     "literal_special_tokens",
 )
-MAX_REPORTS_PER_BLOCK = 20
+SKIPPED_LINES = ("undecodable_lines", "unusable_lines")
+MAX_REPORTS = 20
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTE_ORDER_MARK = "\ufeff"
+# What a file may begin with that is no text.
+MARKS = (*_UTF16_MARKS, _BYTE_ORDER_MARK.encode("utf-8"))
 
 
 @dataclass
 class Lines:
     """
-    The lines of a block, without their ends; those that could not be decoded are left out.
+    The lines of a piece, without their ends; empty in the place of those that had to be skipped.
 
     # Parameters
 
@@ -32,40 +37,62 @@ class Lines:
     oddities : `Counter`
         How often each of `ODDITIES` was met.
     reports : `List[str]`
-        One message for each undecodable line, naming file, line and byte; the first `MAX_REPORTS_PER_BLOCK`.
+        One message for each skipped line, naming file and line; the first `MAX_REPORTS`.
+    strict : `bool`
+        Whether to stop at a line that cannot be used instead of skipping it.
     """
 
     texts: List[str]
     oddities: Counter = field(default_factory=Counter)
     reports: List[str] = field(default_factory=list)
+    strict: bool = False
+
+    def skip(self, oddity: str, report: str) -> None:
+        """Counts and reports a line; raises a `ValueError` where `strict`."""
+        if self.strict:
+            raise ValueError(f"{report}. Mend the file, or leave --strict out to skip such lines.")
+        self.oddities[oddity] += 1
+        if len(self.reports) < MAX_REPORTS:
+            self.reports.append(report)
 
 
-def decode(block: Block, strict: bool) -> Lines:
+def decode(piece: Piece, strict: bool) -> Lines:
     """
-    Decodes UTF-8; drops byte order marks at the start of a file, NUL characters and the `\\r` of `\\r\\n`.
-
-    A line that is not UTF-8 is left out, counted and reported; the lines around it stay.
+    Decodes UTF-8, drops a byte order mark at the start of a file and counts blank lines. A line that is not UTF-8 is
+    skipped.
 
     # Raises
 
     `ValueError` for an undecodable line where `strict` is true, and always for a file in UTF-16.
     """
-    if block.offset == 0 and block.data.startswith(_UTF16_MARKS):
+    if piece.offset == 0 and piece.data.startswith(_UTF16_MARKS):
         raise ValueError(
-            f"{block.source}: starts with a UTF-16 byte order mark; expected UTF-8. "
-            f"Convert it first: iconv -f UTF-16 -t UTF-8 {block.source} > converted.txt"
+            f"{piece.source}: starts with a UTF-16 byte order mark; expected UTF-8. "
+            f"Convert it first: iconv -f UTF-16 -t UTF-8 {piece.source} > converted.txt"
         )
     try:
-        lines = Lines(_split(block.data.decode("utf-8")))
+        lines = Lines(_split(piece.data.decode("utf-8")), strict=strict)
     except UnicodeDecodeError:
-        lines = _decode_line_by_line(block, strict)
-    if block.offset == 0 and lines.texts and lines.texts[0].startswith(_BYTE_ORDER_MARK):
+        lines = _decode_line_by_line(piece, strict)
+    if piece.offset == 0 and lines.texts and lines.texts[0].startswith(_BYTE_ORDER_MARK):
         lines.texts[0] = lines.texts[0][1:]
         lines.oddities["byte_order_marks"] = 1
-    lines.oddities["overlong_lines_cut"] = int(block.line_is_cut)
-    _drop_control_characters(lines, block.data)
-    lines.oddities["blank_lines"] = sum(1 for text in lines.texts if not text or text.isspace())
+    lines.oddities["overlong_lines_cut"] = int(piece.line_is_cut)
+    num_empty = sum(1 for text in lines.texts if not text or text.isspace())
+    lines.oddities["blank_lines"] = num_empty - lines.oddities["undecodable_lines"]
     return lines
+
+
+def clean(lines: Lines, normal_form: Optional[str]) -> None:
+    """Drops NUL characters and the `\\r` of `\\r\\n`, and brings the text into a normal form."""
+    if any("\x00" in text for text in lines.texts):
+        lines.oddities["nul_characters"] = sum(text.count("\x00") for text in lines.texts)
+        lines.texts = [text.replace("\x00", "") for text in lines.texts]
+    if any(text.endswith("\r") for text in lines.texts):
+        lines.oddities["carriage_returns"] = sum(text.endswith("\r") for text in lines.texts)
+        lines.texts = [text[:-1] if text.endswith("\r") else text for text in lines.texts]
+    if normal_form is not None:
+        lines.texts = [unicodedata.normalize(normal_form, text) for text in lines.texts]
 
 
 def paragraphs(texts: Iterable[str], separator: str, joint: str) -> Iterator[str]:
@@ -95,31 +122,16 @@ def _split(text: str) -> List[str]:
     return texts
 
 
-def _decode_line_by_line(block: Block, strict: bool) -> Lines:
-    lines, offset = Lines([]), block.offset
-    for number, data in enumerate(block.data.split(b"\n"), start=block.first_line):
+def _decode_line_by_line(piece: Piece, strict: bool) -> Lines:
+    lines, offset = Lines([], strict=strict), piece.offset
+    for number, data in enumerate(piece.data.split(b"\n"), start=piece.first_line):
         try:
             lines.texts.append(data.decode("utf-8"))
         except UnicodeDecodeError as error:
-            report = (
-                f"{block.source}:{number}: byte {offset + error.start} (0x{data[error.start]:02x}) is not UTF-8 "
-                f"({error.reason})"
-            )
-            if strict:
-                raise ValueError(f"{report}. Mend the file, or leave --strict out to skip such lines.") from error
-            lines.oddities["undecodable_lines"] += 1
-            if len(lines.reports) < MAX_REPORTS_PER_BLOCK:
-                lines.reports.append(report)
+            position = f"byte {offset + error.start} (0x{data[error.start]:02x})"
+            lines.skip("undecodable_lines", f"{piece.source}:{number}: {position} is not UTF-8 ({error.reason})")
+            lines.texts.append("")
         offset += len(data) + 1
-    if lines.texts and block.data.endswith(b"\n"):
+    if piece.data.endswith(b"\n"):
         lines.texts.pop()
     return lines
-
-
-def _drop_control_characters(lines: Lines, data: bytes) -> None:
-    if b"\x00" in data:
-        lines.oddities["nul_characters"] = sum(text.count("\x00") for text in lines.texts)
-        lines.texts[:] = [text.replace("\x00", "") for text in lines.texts]
-    if b"\r" in data:
-        lines.oddities["carriage_returns"] = sum(text.endswith("\r") for text in lines.texts)
-        lines.texts[:] = [text[:-1] if text.endswith("\r") else text for text in lines.texts]

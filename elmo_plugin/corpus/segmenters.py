@@ -5,7 +5,10 @@ spaCy does the work wherever it has rules: its blank pipelines need no download.
 since text that is already tokenised does without.
 """
 
+import logging
 import re
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List
 
 from elmo_plugin.corpus.lines import paragraphs
@@ -29,6 +32,11 @@ _CHARACTER = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])\w)+|\S")
 # whatever closes; spaces may stand between them in segmented text.
 _CHINESE_END = re.compile(rf"(?:[。？！｡]|(?<=[{_IDEOGRAPH}])[?!])(?:\s*[。？！｡?!…])*(?:\s*[”’」』）】》〉〗〕])*")
 
+# pkuseg's model for mixed domains, and where pkuseg keeps it. Asked for one that is not there, it would download it.
+PKUSEG_MODEL = "mixed"
+PKUSEG_FOLDER = Path.home() / ".pkuseg"
+_PACKAGES = {"jieba": "jieba", "pkuseg": "spacy-pkuseg"}
+
 _LONG_RUN_LENGTH = 1000
 _LONG_RUN = re.compile(rf"(\S{{{_LONG_RUN_LENGTH},}})")
 
@@ -36,13 +44,15 @@ _LONG_RUN = re.compile(rf"(\S{{{_LONG_RUN_LENGTH},}})")
 _NO_LENGTH_LIMIT = 1 << 40
 
 
+@lru_cache(maxsize=1)
 def build_segmenter(settings: Settings) -> Segmenter:
     """
-    A function from the lines of a block to its sentences, each a non-empty list of words without white space.
+    A function from the lines of a block to its sentences, each a non-empty list of words without white space. Each
+    process builds it once: pipelines with a dictionary cannot be sent from one to another.
 
     # Raises
 
-    `ValueError` if spaCy has no pipeline for the language.
+    `ValueError` if spaCy has no pipeline for the language, or the segmenter is not installed.
     """
     if settings.presplit:
         return _word_splitter(settings)
@@ -87,25 +97,45 @@ def _word_splitter(settings: Settings) -> Segmenter:
         return lambda sentences: _not_empty(map(str.split, sentences))
     if settings.segmenter == "characters":
         return lambda sentences: _not_empty(map(split_characters, sentences))
-    return _spacy_words(settings.language)
+    return _spacy_words(settings.language, settings.segmenter)
 
 
 def _not_empty(sentences: Iterable[Words]) -> Iterator[Words]:
     return (words for words in sentences if words)
 
 
-def _blank_pipeline(language: str) -> "Language":
+def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
     import spacy
 
-    try:
-        pipeline = spacy.blank(language)
-    except ImportError as error:
+    if segmenter == "pkuseg" and not (PKUSEG_FOLDER / PKUSEG_MODEL).is_dir():
         raise ValueError(
-            f"language: spaCy has no usable pipeline for '{language}' ({error}). "
-            "Give a code from https://spacy.io/usage/models, or tokenise the text and use the whitespace segmenter."
-        ) from error
+            f"segmenter: pkuseg's model is not in {PKUSEG_FOLDER / PKUSEG_MODEL}; on a machine with a network "
+            f"pip install spacy-pkuseg and python -c \"import spacy_pkuseg; spacy_pkuseg.pkuseg('{PKUSEG_MODEL}')\" put "
+            "it there. Or use jieba or characters."
+        )
+    config = {} if segmenter == "spacy" else {"nlp": {"tokenizer": {"segmenter": segmenter}}}
+    try:
+        pipeline = spacy.blank(language, config=config)
+        if segmenter == "pkuseg":
+            pipeline.tokenizer.initialize(pkuseg_model=PKUSEG_MODEL)
+    except ImportError as error:
+        raise ValueError(_not_installed(language, segmenter, error)) from error
+    if segmenter == "jieba":
+        logging.getLogger("jieba").setLevel(logging.WARNING)
     pipeline.max_length = _NO_LENGTH_LIMIT
     return pipeline
+
+
+def _not_installed(language: str, segmenter: str, error: ImportError) -> str:
+    if segmenter == "spacy":
+        return (
+            f"language: spaCy has no usable pipeline for '{language}' ({error}). "
+            "Give a code from https://spacy.io/usage/models, or tokenise the text and use the whitespace segmenter."
+        )
+    return (
+        f"segmenter: {segmenter} is not installed ({error}): pip install {_PACKAGES[segmenter]}; "
+        "or use the segmenter characters, which needs nothing."
+    )
 
 
 def _tokenizer(language: str, pipeline: "Language") -> Callable[[str], "Doc"]:
@@ -127,8 +157,8 @@ def _tokenizer(language: str, pipeline: "Language") -> Callable[[str], "Doc"]:
     return tokenize
 
 
-def _spacy_words(language: str) -> Segmenter:
-    pipeline = _blank_pipeline(language)
+def _spacy_words(language: str, segmenter: str) -> Segmenter:
+    pipeline = _blank_pipeline(language, segmenter)
     tokenize = _tokenizer(language, pipeline)
 
     def segment(sentences: List[str]) -> Iterator[Words]:

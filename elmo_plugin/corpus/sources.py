@@ -1,15 +1,15 @@
-"""The input arguments of a preparation as a list of files that can be opened, whatever their compression."""
+"""The input arguments of a preparation as a list of files that can be read, whatever their compression."""
 
 import glob
-import gzip
-import lzma
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
+
+from elmo_plugin.corpus.compression import COMPRESSIONS
 
 TEXT_ENDINGS = (".txt", ".text")
-COMPRESSIONS = (".gz", ".xz")
+JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 STANDARD_INPUT = "-"
 
 
@@ -29,29 +29,23 @@ class Source:
     name: str
     path: Optional[Path]
 
-    def open(self) -> BinaryIO:
-        """The decompressed bytes."""
-        if self.path is None:
-            return sys.stdin.buffer
-        if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rb")
-        if self.path.suffix == ".xz":
-            return lzma.open(self.path, "rb")
-        return self.path.open("rb")
+    def size(self) -> Optional[int]:
+        """Bytes on disk; `None` if that is unknown."""
+        return None if self.path is None else self.path.stat().st_size
 
 
-def find_sources(inputs: Sequence[str]) -> List[Source]:
+def find_sources(inputs: Sequence[str], endings: Sequence[str] = TEXT_ENDINGS) -> List[Source]:
     """
     The files that `inputs` name, in the order of `inputs`; within a directory or a glob sorted by path.
 
-    A directory gives the files below it that end in `.txt` or `.text`, compressed or not, hidden ones left out;
+    A directory gives the files below it that have one of the `endings`, compressed or not, hidden ones left out;
     a file or a glob is taken whatever its ending; `-` is standard input.
 
     # Raises
 
     `ValueError` if an input is missing or matches nothing, or if a file is named twice.
     """
-    sources = [source for argument in inputs for source in _find(argument)]
+    sources = [source for argument in inputs for source in _find(argument, endings)]
     seen = set()
     for source in sources:
         identity = None if source.path is None else source.path.resolve()
@@ -61,30 +55,30 @@ def find_sources(inputs: Sequence[str]) -> List[Source]:
     return sources
 
 
-def _find(argument: str) -> Iterator[Source]:
+def _find(argument: str, endings: Sequence[str]) -> Iterator[Source]:
     path = Path(argument)
     if argument == STANDARD_INPUT:
         yield Source("<standard input>", None)
     elif path.is_dir():
-        yield from _from_directory(path)
+        yield from _from_directory(path, endings)
     elif path.exists():
         yield Source(argument, path)
     else:
         yield from _from_glob(argument)
 
 
-def _from_directory(directory: Path) -> List[Source]:
-    endings = tuple(text + packed for text in TEXT_ENDINGS for packed in ("", *COMPRESSIONS))
+def _from_directory(directory: Path, endings: Sequence[str]) -> List[Source]:
+    names = tuple(ending + packed for ending in endings for packed in ("", *COMPRESSIONS))
     found = [
         Source(str(path), path)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
-        and path.name.endswith(endings)
+        and path.name.endswith(names)
         and not any(part.startswith(".") for part in path.relative_to(directory).parts)
     ]
     if not found:
         raise ValueError(
-            f"{directory}: no file below this directory ends in {', '.join(TEXT_ENDINGS)} (or these with "
+            f"{directory}: no file below this directory ends in {', '.join(endings)} (or these with "
             f"{', '.join(COMPRESSIONS)}); name the files themselves or give a glob such as '{directory}/*'."
         )
     return found

@@ -1,6 +1,6 @@
 import pytest
 
-from elmo_plugin.corpus.directories import whole_directory
+from elmo_plugin.corpus.directories import unfinished_directory, whole_directory
 
 
 def names(folder):
@@ -16,16 +16,28 @@ def test_a_directory_appears_when_its_block_ends(tmp_path):
     assert names(target.parent) == ["out"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_nothing_is_left_of_an_interrupted_one_and_the_old_one_stays(tmp_path, error):
+def test_nothing_is_left_of_one_that_makes_no_sense_and_the_old_one_stays(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     (target / "a").write_text("old")
-    with pytest.raises(error):
+    with pytest.raises(ValueError, match="no sense"):
         with whole_directory(target, force=True) as unfinished:
             (unfinished / "a").write_text("new")
-            raise error
+            raise ValueError("no sense")
     assert (target / "a").read_text() == "old"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_what_was_written_before_an_interruption_is_there_the_next_time(tmp_path, error):
+    with pytest.raises(error):
+        with whole_directory(tmp_path / "out", force=False) as unfinished:
+            (unfinished / "a").write_text("first")
+            raise error
+    assert names(tmp_path) == [".out.unfinished"]
+    assert unfinished_directory(tmp_path / "out") == tmp_path / ".out.unfinished"
+    with whole_directory(tmp_path / "out", force=False) as unfinished:
+        assert (unfinished / "a").read_text() == "first"
     assert names(tmp_path) == ["out"]
 
 
@@ -37,16 +49,6 @@ def test_force_replaces_the_whole_directory(tmp_path):
         (unfinished / "new").write_text("new")
     assert names(target) == ["new"]
     assert names(tmp_path) == ["out"]
-
-
-def test_what_a_killed_process_left_is_cleared(tmp_path):
-    left_over = tmp_path / ".out.unfinished"
-    left_over.mkdir()
-    (left_over / "half").write_text("half")
-    with whole_directory(tmp_path / "out", force=False):
-        pass
-    assert names(tmp_path) == ["out"]
-    assert names(tmp_path / "out") == []
 
 
 def test_an_existing_directory_needs_force(tmp_path):

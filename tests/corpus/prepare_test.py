@@ -5,9 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from elmo_plugin.corpus import prepare, types
+from elmo_plugin.corpus import merging, prepare
+from elmo_plugin.corpus.directories import unfinished_directory
+from elmo_plugin.corpus.lines import MAX_REPORTS
 from elmo_plugin.corpus.prepare import prepare_corpus
 from elmo_plugin.corpus.prepared import PreparedCorpus
+from elmo_plugin.corpus.progress import Progress
 from elmo_plugin.corpus.settings import SPECIALS, Settings
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} ." for i in range(60)]
@@ -111,7 +114,7 @@ def test_the_same_input_and_seed_give_the_same_bytes(tmp_path):
 def test_merging_in_parts_gives_the_same_vocabulary_and_sentences(tmp_path, monkeypatch):
     lines = [*LINES, "<UNK> </S> the end", "<UNK> <S>"]
     whole = prepared(tmp_path, lines)
-    monkeypatch.setattr(types, "TYPES_PER_PART", 7)
+    monkeypatch.setattr(merging, "TYPES_PER_PART", 7)
     parts = prepared(tmp_path, lines, name="parts")
     for name in ("vocabulary.txt", "vocabulary.counts.tsv", "train/00000.txt", "heldout/00000.txt"):
         assert (whole.directory / name).read_bytes() == (parts.directory / name).read_bytes()
@@ -124,6 +127,126 @@ def test_many_blocks_hold_the_same_sentences_as_one(tmp_path, monkeypatch):
     monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
     corpus = prepared(tmp_path, shards=2)
     assert sorted([*sentences(corpus, "train"), *sentences(corpus, "heldout")]) == sorted(LINES)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_the_number_of_processes_does_not_change_a_byte(tmp_path, monkeypatch, processes):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
+    path = write(tmp_path, LINES)
+    for name, number in (("one", 1), ("more", processes)):
+        prepare_corpus([path], tmp_path / name, settings(shards=4), processes=number)
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "more")
+
+
+def test_documents_are_segmented_alike_by_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "_SLOW_BLOCK_BYTES", 200)
+    path = write(tmp_path, [f"It is number {i}. Isn't it?\n" for i in range(40)])
+    for name, number in (("one", 1), ("two", 2)):
+        prepare_corpus([path], tmp_path / name, settings(segmenter="spacy", presplit=False), processes=number)
+    assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
+    assert PreparedCorpus.open(tmp_path / "two").description["sentences"] == 80
+
+
+class Interruption(Progress):
+    """Interrupts a stage when it has reached a point; counts what is done anew."""
+
+    def __init__(self, title=None, point=None):
+        self.title, self.point, self.stage, self.reached = title, point, None, {}
+
+    def begin(self, title, total, unit):
+        self.stage = title
+        self.reached[title] = 0
+
+    def reach(self, done):
+        self.reached[self.stage] += 1
+        if self.stage == self.title and self.reached[self.stage] == self.point:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("title, point", [("reading", 3), ("writing", 3)])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_interrupted_preparation_goes_on_where_it_was(tmp_path, monkeypatch, title, point, processes):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
+    path, output = write(tmp_path, LINES), tmp_path / "out"
+    prepare_corpus([path], tmp_path / "never interrupted", settings(shards=6))
+    with pytest.raises(KeyboardInterrupt):
+        prepare_corpus([path], output, settings(shards=6), processes=processes, progress=Interruption(title, point))
+    assert not output.exists()
+    unfinished = unfinished_directory(output) / "scratch"
+    before = {file: file.stat().st_mtime_ns for file in unfinished.glob("*.json")}
+    again = Interruption()
+    prepare_corpus([path], output, settings(shards=6), processes=processes, progress=again)
+    num_blocks = sum(file.name.count(".") == 1 for file in before)
+    assert num_blocks >= 3 and again.reached["reading"] <= 12 - num_blocks
+    assert snapshot(output) == snapshot(tmp_path / "never interrupted")
+    assert not unfinished.exists()
+
+
+def test_what_an_interruption_left_is_not_used_for_other_input_or_settings(tmp_path, monkeypatch):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
+    path, output = write(tmp_path, LINES), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        prepare_corpus([path], output, settings(shards=6), progress=Interruption("writing", 3))
+    write(tmp_path, [line.replace("cat", "dog") if i == 30 else line for i, line in enumerate(LINES)])
+    changed = settings(shards=2, held_out=0.0, min_count=1, seed=3)
+    prepare_corpus([path], output, changed)
+    prepare_corpus([path], tmp_path / "fresh", changed)
+    assert snapshot(output) == snapshot(tmp_path / "fresh")
+    assert "dog" in PreparedCorpus.open(output).types()
+
+
+def test_shards_do_not_go_over_from_one_vocabulary_to_another(tmp_path, monkeypatch):
+    path, output = write(tmp_path, LINES), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        prepare_corpus([path], output, settings(shards=6), progress=Interruption("writing", 3))
+    prepare_corpus([path], output, settings(shards=6, min_count=9))
+    prepare_corpus([path], tmp_path / "fresh", settings(shards=6, min_count=9))
+    assert snapshot(output) == snapshot(tmp_path / "fresh")
+
+
+def test_a_part_of_blank_lines_is_no_harm(tmp_path, monkeypatch):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 50)
+    corpus = prepared(tmp_path, "\n" * 400 + "".join(line + "\n" for line in LINES) + "\n" * 400)
+    assert sorted([*sentences(corpus, "train"), *sentences(corpus, "heldout")]) == sorted(LINES)
+
+
+def test_progress_is_told_in_bytes_and_shards(tmp_path, monkeypatch):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
+    told = []
+
+    class Told(Progress):
+        def begin(self, title, total, unit):
+            told.append((title, total, unit))
+
+        def reach(self, done):
+            told.append(done)
+
+    path = write(tmp_path, LINES)
+    prepare_corpus([path], tmp_path / "out", settings(shards=3), progress=Told())
+    size = (tmp_path / "text.txt").stat().st_size
+    writing = told.index(("writing", 4, "shard"))
+    assert told[0] == ("reading", size, "B")
+    assert told[1:writing] == sorted(told[1:writing]) and told[writing - 1] == size
+    assert told[writing + 1 :] == [1, 2, 3, 4]
+
+
+def test_json_lines_are_prepared_by_their_field(tmp_path):
+    documents = ["The cat sat.\nOn the mat. It slept.", "The end."]
+    path = write(tmp_path, [json.dumps({"body": text, "other": 1}) for text in documents] + ["{"], "text.jsonl")
+    prepare_corpus([path], tmp_path / "out", Settings(json_field="body", min_count=1, held_out=0.0))
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    expected = ["The cat sat .", "On the mat .", "It slept .", "The end ."]
+    assert sorted(sentences(corpus, "train")) == sorted(expected)
+    assert corpus.description["oddities"]["unusable_lines"] == 1
+
+
+def test_id_lines_are_prepared_by_their_vocabulary(tmp_path):
+    vocabulary = write(tmp_path, ["[PAD]", "[CLS]", "[SEP]", "我", "来"], "vocab.txt")
+    path = write(tmp_path, ["1 3 4 2 4 2 0;0 0 0 0 1 1 0;0 1 2 3 4 5 0;0", "9;0;0;0"], "ids.txt")
+    prepare_corpus([path], tmp_path / "out", settings(id_vocabulary=vocabulary, min_count=1, held_out=0.0))
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert sorted(sentences(corpus, "train")) == ["我 来", "来"]
+    assert corpus.description["oddities"]["unusable_lines"] == 1
 
 
 def test_at_least_one_sentence_is_held_out_if_any_are_asked_for(tmp_path):
@@ -159,6 +282,7 @@ def test_odd_input_is_kept_or_counted(tmp_path):
     assert sorted(found) == sorted(["one two .", "<S> one </S>", f"{long_token} one", long_sentence, *["one two ."] * 3])
     assert corpus.description["oddities"] == {
         "undecodable_lines": 3,
+        "unusable_lines": 0,
         "nul_characters": 1,
         "byte_order_marks": 1,
         "carriage_returns": 2,
@@ -187,9 +311,14 @@ def test_undecodable_lines_are_reported_up_to_a_number(tmp_path, caplog):
     with caplog.at_level("WARNING"):
         prepared(tmp_path, b"fine line here\n" * 9 + b"\xff\n" * 30)
     messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == prepare.MAX_REPORTS + 1
+    assert len(messages) == MAX_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
-    assert "30 lines were not UTF-8" in messages[-1]
+    assert "30 lines could not be used" in messages[-1]
+
+
+def test_no_process_at_all_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="processes: expected at least 1; got 0"):
+        prepare_corpus([write(tmp_path, LINES)], tmp_path / "out", settings(), processes=0)
 
 
 def test_strict_stops_at_an_undecodable_line_and_leaves_nothing(tmp_path):

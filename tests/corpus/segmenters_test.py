@@ -1,5 +1,8 @@
+import sys
+
 import pytest
 
+from elmo_plugin.corpus import segmenters
 from elmo_plugin.corpus.segmenters import build_segmenter, split_chinese
 from elmo_plugin.corpus.settings import Settings
 
@@ -80,3 +83,23 @@ def test_segmented_chinese_is_split_at_the_marks():
 def test_a_language_that_spacy_does_not_know_is_named():
     with pytest.raises(ValueError, match="language: spaCy has no usable pipeline for 'qq'"):
         build_segmenter(Settings(language="qq"))
+
+
+def test_jieba_finds_chinese_words():
+    pytest.importorskip("jieba", reason="jieba is not installed")
+    assert segment(["他来到北京大学。我们在", "这里。"], language="zh", segmenter="jieba") == [
+        "他 来到 北京大学 。",
+        "我们 在 这里 。",
+    ]
+
+
+def test_a_segmenter_that_is_not_installed_is_named_with_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(ValueError, match="segmenter: jieba is not installed .*pip install jieba; or use .* characters"):
+        build_segmenter(Settings(language="zh", segmenter="jieba", presplit=True))
+
+
+def test_pkuseg_without_its_model_is_an_error_and_no_download(monkeypatch, tmp_path):
+    monkeypatch.setattr(segmenters, "PKUSEG_FOLDER", tmp_path)
+    with pytest.raises(ValueError, match="segmenter: pkuseg's model is not in .*mixed; on a machine with a network"):
+        build_segmenter(Settings(language="zh", segmenter="pkuseg"))

@@ -1,7 +1,3 @@
-import gzip
-import io
-import lzma
-
 import pytest
 
 from elmo_plugin.corpus.sources import find_sources
@@ -27,17 +23,15 @@ def test_a_glob_is_sorted_and_inputs_keep_their_order(tmp_path):
     assert [source.path.name for source in found] == ["z.txt", "a.log", "b.log"]
 
 
-@pytest.mark.parametrize("ending, pack", [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
-def test_a_source_opens_decompressed(tmp_path, ending, pack):
-    path = write(tmp_path / f"a.txt{ending}", pack(b"one\ntwo\n"))
-    with find_sources([str(path)])[0].open() as stream:
-        assert stream.read() == b"one\ntwo\n"
+def test_a_directory_gives_files_with_the_endings_that_are_asked_for(tmp_path):
+    for name in ("a.txt", "b.jsonl", "c.jsonl.xz"):
+        write(tmp_path / name)
+    assert [source.path.name for source in find_sources([str(tmp_path)], [".jsonl"])] == ["b.jsonl", "c.jsonl.xz"]
 
 
-def test_a_dash_is_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"typed\n")))
-    (source,) = find_sources(["-"])
-    assert source.open().read() == b"typed\n"
+def test_a_source_knows_its_size_on_disk_unless_it_is_standard_input(tmp_path):
+    path = write(tmp_path / "a.txt", b"12345")
+    assert [source.size() for source in find_sources([str(path), "-"])] == [5, None]
 
 
 def test_a_missing_file_is_named(tmp_path):

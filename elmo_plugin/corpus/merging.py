@@ -1,12 +1,13 @@
 """The types of all blocks merged: the vocabulary, the list of all types, and each block's types numbered by it."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from elmo_plugin.corpus.encoding import BlockFiles
+from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
 
 # Types are merged in as many parts, by their hashes, as keep the words held in memory at once below this.
@@ -113,21 +114,21 @@ class TypeMerger:
         The words of one part in order of first occurrence, and their counts: (num_splits, words of the part). They are
         numbered from `first` for now; special tokens, should the text hold them, are numbered as such.
         """
-        table: Dict[str, int] = {word: i - first for i, word in enumerate(SPECIALS)}
+        table: Dict[str, int] = defaultdict(None, {word: i for i, word in enumerate(SPECIALS)})
+        table.default_factory = table.__len__
         bounds = np.array([part * _HASH_END // num_parts, (part + 1) * _HASH_END // num_parts])
         pieces: List[Tuple[np.ndarray, np.ndarray]] = []
         for block in self.blocks:
             begin, end = np.searchsorted(block.array("hashes").astype(np.int64), bounds)
             words = block.types()[begin:end]
-            numbers = np.fromiter(
-                (table.setdefault(word, len(table) - len(SPECIALS)) for word in words), np.int32, len(words)
-            )
-            np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = numbers + np.int32(first)
+            numbers = np.fromiter(map(table.__getitem__, words), np.int32, len(words))
+            shifted = np.where(numbers < len(SPECIALS), numbers, numbers + np.int32(first - len(SPECIALS)))
+            np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = shifted
             pieces.append((numbers, block.array("counts")[:, begin:end]))
-        words = list(table)[len(SPECIALS) :]
-        counts = np.zeros((len(self.splits), len(words)), np.int64)
+        counts = np.zeros((len(self.splits), len(table)), np.int64)
         for numbers, of_block in pieces:
-            counts[:, numbers[numbers >= 0]] += of_block[:, numbers >= 0]
+            counts[:, numbers] += of_block
+        words, counts = list(table)[len(SPECIALS) :], counts[:, len(SPECIALS) :]
         self._words_path(part).write_bytes(_lines(words))
         np.save(self._counts_path(part), counts)
         return words, counts

@@ -1,0 +1,70 @@
+"""Where encoded blocks lie between the passes over them."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from elmo_plugin.corpus.encoding import EncodedBlock
+from elmo_plugin.corpus.lines import ODDITIES
+
+
+@dataclass(frozen=True)
+class BlockFiles:
+    """
+    The files of one block. Arrays are memory-mapped when read.
+
+    # Parameters
+
+    directory : `Path`
+    index : `int`
+        The block's position in the corpus.
+    """
+
+    directory: Path
+    index: int
+
+    def path(self, part: str) -> Path:
+        return self.directory / f"{self.index:06d}.{part}"
+
+    def write(self, block: EncodedBlock, digest: str) -> Dict[str, Any]:
+        """Writes everything, and last of all its facts, which it returns: a block that has them is complete."""
+        for part in ("ids", "offsets", "keys", "hashes"):
+            np.save(self.path(f"{part}.npy"), getattr(block, part))
+        self.path("types.txt").write_bytes("".join(word + "\n" for word in block.types).encode("utf-8"))
+        facts = {
+            "digest": digest,
+            "num_sentences": len(block.keys),
+            "num_tokens": len(block.ids),
+            "num_types": len(block.types),
+            "longest_sentence": int(np.diff(block.offsets).max(initial=0)),
+            "oddities": {name: block.oddities[name] for name in ODDITIES},
+            "reports": block.reports,
+        }
+        unfinished = self.path("json.unfinished")
+        unfinished.write_text(json.dumps(facts), encoding="utf-8")
+        os.replace(unfinished, self.path("json"))
+        return facts
+
+    def facts(self) -> Dict[str, Any]:
+        return json.loads(self.path("json").read_text(encoding="utf-8"))
+
+    def facts_if(self, digest: str) -> Optional[Dict[str, Any]]:
+        """The facts if an earlier, interrupted preparation has written the block with this digest; else `None`."""
+        if not self.path("json").exists():
+            return None
+        facts = self.facts()
+        return facts if facts["digest"] == digest else None
+
+    def array(self, part: str) -> np.ndarray:
+        """
+        An array of `EncodedBlock`, or what merging adds: `counts`, shape (num_splits, num_types), and `numbers`, for
+        each of the block's types its number in the corpus.
+        """
+        return np.load(self.path(f"{part}.npy"), mmap_mode="r")
+
+    def types(self) -> List[str]:
+        return self.path("types.txt").read_bytes().decode("utf-8").split("\n")[:-1]

@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from elmo_plugin.corpus.processes import map_in_order, usable_cores
+
+
+def square(number):
+    time.sleep(0.002 * (number % 3))
+    return number * number
+
+
+def process_number(_):
+    time.sleep(0.01)
+    return os.getpid()
+
+
+def fail(number):
+    raise ValueError(f"number {number}")
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_results_come_in_the_order_of_the_items(processes):
+    assert list(map_in_order(square, range(40), processes)) == [i * i for i in range(40)]
+
+
+def test_several_processes_work():
+    assert set(map_in_order(process_number, range(20), 1)) == {os.getpid()}
+    others = set(map_in_order(process_number, range(40), 2))
+    assert len(others) == 2 and os.getpid() not in others
+
+
+def test_items_are_not_taken_far_ahead():
+    taken = []
+
+    def items():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    results = map_in_order(square, items(), 2)
+    next(results)
+    assert len(taken) < 10
+    results.close()
+
+
+def test_an_error_in_a_process_is_raised():
+    with pytest.raises(ValueError, match="number 0"):
+        list(map_in_order(fail, range(3), 2))
+
+
+def test_there_is_at_least_one_core():
+    assert 1 <= usable_cores() <= os.cpu_count()
+
+
+def test_workers_end_when_the_first_process_is_killed():
+    code = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from elmo_plugin.corpus.processes import map_in_order
+def work(i):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+list(map_in_order(work, range(2), 2))
+"""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    process = subprocess.Popen([sys.executable, "-c", code.format(root=root)], stdout=subprocess.PIPE, text=True)
+    workers = [int(process.stdout.readline()) for _ in range(2)]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as status:
+            return status.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,56 @@
+import random
+import sys
+
+import numpy as np
+import pytest
+
+from elmo_plugin.corpus.words import has_rare_spaces, number_sentences, number_text
+
+
+def definition(text):
+    return number_sentences([words for words in map(str.split, text.split("\n")) if words])
+
+
+def test_words_are_numbered_in_order_of_first_occurrence():
+    words = number_sentences([["a", "b", "a"], ["c", "a"]])
+    assert words.ids.tolist() == [0, 1, 0, 2, 0]
+    assert words.lengths.tolist() == [3, 2]
+    assert words.types == ["a", "b", "c"]
+    assert (words.ids.dtype, words.lengths.dtype) == (np.int32, np.int64)
+
+
+def test_no_sentence_gives_no_words():
+    words = number_sentences([])
+    assert (len(words.ids), len(words.lengths), words.types) == (0, 0, [])
+
+
+def test_the_fast_path_does_what_the_definition_does():
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    generator = random.Random(0)
+    for _ in range(3000):
+        text = "".join(generator.choice("ab\n \t\r\x0b\x0c字“é") for _ in range(generator.randrange(14)))
+        fast, slow = number_text(text.encode()), definition(text)
+        assert fast.ids.tolist() == slow.ids.tolist()
+        assert fast.lengths.tolist() == slow.lengths.tolist()
+        assert fast.types == slow.types
+        assert (fast.ids.dtype, fast.lengths.dtype) == (slow.ids.dtype, slow.lengths.dtype)
+
+
+def test_every_white_space_that_the_fast_path_does_not_know_is_found():
+    for code in range(0x110000):
+        if not 0xD800 <= code < 0xE000:
+            character = chr(code)
+            is_rare = character.isspace() and character not in " \n\t\r\x0b\x0c"
+            if is_rare or code < 0x4000:
+                assert has_rare_spaces(f"a{character}b".encode()) is is_rare
+
+
+def test_the_fast_path_leaves_rare_white_space_to_the_definition():
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    assert number_text("a\u3000b".encode()) is None
+    assert number_text("a b".encode()) is not None
+
+
+def test_the_fast_path_is_not_taken_without_pyarrow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert number_text(b"a b") is None
