@@ -7,7 +7,10 @@ from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 
 @pytest.fixture
 def vocabulary():
-    return Vocabulary.from_instances([TaggingReader().text_to_instance(["a", "b"], ["B-PER", "O"])])
+    reader = TaggingReader()
+    instance = reader.text_to_instance(["a", "b"], ["B-PER", "O"])
+    reader.apply_token_indexers(instance)
+    return Vocabulary.from_instances([instance])
 
 
 def test_known_tags_become_their_ids(vocabulary):
