@@ -2,16 +2,25 @@
 
 import argparse
 import json
+import logging
 import shlex
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
+import tqdm
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
+from allennlp.common.tqdm import Tqdm
+from allennlp.common.util import SigTermReceived
 
+from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.prepare import prepare_corpus
 from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN
-from elmo_plugin.corpus.settings import PARAGRAPHS, SEGMENTERS, Settings
+from elmo_plugin.corpus.processes import usable_cores
+from elmo_plugin.corpus.progress import Progress
+from elmo_plugin.corpus.settings import NORMAL_FORMS, PARAGRAPHS, SEGMENTERS, Settings, default_segmenter
+
+logger = logging.getLogger(__name__)
 
 DEFAULTS = Settings()
 
@@ -42,7 +51,7 @@ class ElmoPrepare(Subcommand):
             "inputs",
             metavar="INPUT",
             nargs="+",
-            help="files of UTF-8 text (.gz and .xz too), directories of .txt files, globs, or - for standard input",
+            help="files of UTF-8 text (.gz, .xz and .zst too), directories of them, globs, or - for standard input",
         )
         subparser.add_argument("output_dir", metavar="OUTDIR", help="directory to write the prepared corpus to")
         _add_text_arguments(subparser)
@@ -56,9 +65,8 @@ def _add_text_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--segmenter",
         choices=SEGMENTERS,
-        default=DEFAULTS.segmenter,
-        help="what finds the words: spaCy's blank pipeline, one token per ideograph, or white space where the text is "
-        "already tokenised",
+        help="what finds the words: spaCy's blank pipeline, a dictionary of Chinese, one token per ideograph, or white "
+        "space where the text is already tokenised (default = jieba for Chinese, else spacy)",
     )
     subparser.add_argument("--presplit", action="store_true", help="each line already is one sentence")
     subparser.add_argument(
@@ -68,7 +76,22 @@ def _add_text_arguments(subparser: argparse.ArgumentParser) -> None:
         help="what separates paragraphs, which no sentence crosses: blank lines (wrapped text) or the end of every "
         "line; no effect with --presplit",
     )
-    subparser.add_argument("--strict", action="store_true", help="stop at the first line that is not UTF-8")
+    form = subparser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json-field", metavar="NAME", help="the input is JSON lines (.jsonl, .ndjson, .json); the text is in this field"
+    )
+    form.add_argument(
+        "--id-vocabulary",
+        metavar="FILE",
+        help="the input is lines of ids, `token_ids;...`; the file's line numbers are the ids. The words are taken as "
+        "they are, --segmenter and --presplit do not matter",
+    )
+    subparser.add_argument(
+        "--normal-form", choices=NORMAL_FORMS, help="bring text into this Unicode normal form instead of keeping it as it is"
+    )
+    subparser.add_argument(
+        "--strict", action="store_true", help="stop at the first line that cannot be used, instead of skipping it"
+    )
 
 
 def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
@@ -100,30 +123,64 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--seed", type=int, metavar="N", default=DEFAULTS.seed, help="decides split and order"
     )
+    subparser.add_argument(
+        "--processes", type=int, metavar="N", help="processes to use (default = one for each core); no effect on the result"
+    )
     subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTDIR if it exists")
 
 
 def prepare_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
+    processes = usable_cores() if args.processes is None else args.processes
     try:
-        settings = Settings(
-            language=args.language,
-            segmenter=args.segmenter,
-            presplit=args.presplit,
-            paragraphs=args.paragraphs,
-            held_out=args.held_out,
-            shards=args.shards,
-            min_count=args.min_count,
-            max_size=args.max_size,
-            max_characters=args.max_characters,
-            seed=args.seed,
+        description = prepare_corpus(
+            args.inputs, output, settings_from_args(args), args.strict, args.force, processes, ProgressBar()
         )
-        description = prepare_corpus(args.inputs, output, settings, strict=args.strict, force=args.force)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
+    except (KeyboardInterrupt, SigTermReceived, OSError):
+        unfinished = unfinished_directory(output)
+        logger.error("Interrupted. The same command goes on from here; to start anew, remove %s first.", unfinished)
+        raise
     print(summary(description))
     print(f"Success! Prepared corpus saved to {output}. Train on it with:")
     print(train_command(output, description))
+
+
+def settings_from_args(args: argparse.Namespace) -> Settings:
+    is_ids = args.id_vocabulary is not None
+    segmenter = default_segmenter(args.language) if args.segmenter is None else args.segmenter
+    return Settings(
+        language=args.language,
+        segmenter="whitespace" if is_ids else segmenter,
+        presplit=is_ids or args.presplit,
+        paragraphs=args.paragraphs,
+        json_field=args.json_field,
+        id_vocabulary=args.id_vocabulary,
+        normal_form=args.normal_form,
+        held_out=args.held_out,
+        shards=args.shards,
+        min_count=args.min_count,
+        max_size=args.max_size,
+        max_characters=args.max_characters,
+        seed=args.seed,
+    )
+
+
+class ProgressBar(Progress):
+    """A bar on the terminal for each stage, with speed and time left."""
+
+    def __init__(self) -> None:
+        self._bar: Optional[tqdm.tqdm] = None
+
+    def begin(self, title: str, total: Optional[int], unit: str) -> None:
+        self._bar = Tqdm.tqdm(total=total, desc=title, unit=unit, unit_scale=unit == "B")
+
+    def reach(self, done: int) -> None:
+        self._bar.update(done - self._bar.n)
+
+    def end(self) -> None:
+        self._bar.close()
 
 
 def summary(description: Dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.commands import elmo_prepare
 from elmo_plugin.commands.elmo_prepare import ElmoPrepare, train_command
+from elmo_plugin.corpus.prepare import prepare_corpus
 from elmo_plugin.corpus.prepared import PreparedCorpus
+from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
 from tests.conftest import PROJECT_ROOT
 
@@ -52,10 +54,12 @@ def test_the_defaults_of_the_command_are_those_of_the_settings(run, tmp_path):
         (["--max-size", "6"], {"max_size": 6}),
         (["--max-characters", "4"], {"max_characters": 4}),
         (["--seed", "5"], {"seed": 5}),
+        (["--normal-form", "NFKC"], {"normal_form": "NFKC"}),
+        (["--segmenter", "spacy", "--language", "fr"], {"language": "fr"}),
     ],
 )
 def test_every_flag_reaches_its_setting_and_changes_the_result(run, tmp_path, flag, setting):
-    (tmp_path / "text.txt").write_text("Wrapped text z.B.\nof two lines. " + TEXT)
+    (tmp_path / "text.txt").write_text("Wrapped text z.B.\nof two lines ﬁt p.ex. l'eau. " + TEXT)
     run("text.txt", "plain")
     run("text.txt", "out", *flag)
     plain, changed = described(tmp_path, "plain"), described(tmp_path)
@@ -78,6 +82,57 @@ def test_an_existing_output_needs_force(run, tmp_path):
         run("text.txt", "out")
     run("text.txt", "out", "--force", "--seed", "1")
     assert described(tmp_path)["settings"]["seed"] == 1
+
+
+def test_json_lines_are_read_by_their_field(run, tmp_path):
+    (tmp_path / "text.jsonl").write_text('{"body": "The cat sat. It slept."}\n{"body": "The cat sat on the mat."}\n')
+    run("text.jsonl", "out", "--json-field", "body", "--min-count", "1")
+    assert described(tmp_path)["sentences"] == 3
+
+
+def test_id_lines_are_read_by_their_vocabulary(run, tmp_path):
+    (tmp_path / "vocab.txt").write_text("a\nb\n")
+    (tmp_path / "ids.txt").write_text("0 1;0 0;0 1;0\n1 1;0 0;0 1;0\n")
+    run("ids.txt", "out", "--id-vocabulary", "vocab.txt", "--min-count", "1")
+    assert (described(tmp_path)["tokens"], described(tmp_path)["settings"]["presplit"]) == (4, True)
+
+
+def test_chinese_is_segmented_by_jieba_unless_told_otherwise(run, tmp_path):
+    (tmp_path / "text.txt").write_text("他来到北京大学。\n我们在北京大学。\n", encoding="utf-8")
+    run("text.txt", "out", "--language", "zh", "--segmenter", "characters", "--min-count", "1")
+    assert described(tmp_path)["tokens"] == 16
+    pytest.importorskip("jieba", reason="jieba is not installed")
+    run("text.txt", "words", "--language", "zh", "--min-count", "1")
+    assert described(tmp_path, "words")["settings"]["segmenter"] == "jieba"
+    assert described(tmp_path, "words")["tokens"] == 8
+
+
+def test_processes_reach_the_preparation_and_change_nothing(run, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(elmo_prepare, "prepare_corpus", lambda *arguments: used.append(arguments[5]) or prepare_corpus(*arguments))
+    run("text.txt", "one", "--processes", "1")
+    run("text.txt", "two", "--processes", "2")
+    run("text.txt", "all")
+    assert used == [1, 2, usable_cores()]
+    assert described(tmp_path, "one") == described(tmp_path, "two") == described(tmp_path, "all")
+
+
+def test_an_interrupted_command_says_how_to_go_on(run, tmp_path, monkeypatch, caplog):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(elmo_prepare, "prepare_corpus", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run("text.txt", "out")
+    assert "The same command goes on from here; to start anew, remove" in caplog.text
+    assert str(tmp_path / ".out.unfinished") in caplog.text
+
+
+def test_progress_is_shown_with_time_left(run, capsys):
+    run("text.txt", "out")
+    shown = capsys.readouterr().err
+    assert "reading: 100%" in shown and "writing: 100%" in shown
+    assert "2/2" in shown
 
 
 def test_several_inputs_are_read_in_order(run, tmp_path):
