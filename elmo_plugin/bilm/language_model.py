@@ -70,7 +70,12 @@ class LanguageModel(nn.Module):
         state : before the window.
         lengths : steps of each row that are text; `None` where all are. Shape: (batch_size,)
         num_samples : draw so many words for a sampled softmax; the full one if `None`. Both directions share the draw.
+
+        # Raises
+
+        `ValueError` where the width of a word is not the options'.
         """
+        self._check_types(types)
         forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
         vectors = torch.cat([_present(forward_layers[-1], lengths), _present(backward_layers[-1], lengths)])
         targets = torch.cat([_present(forward_targets, lengths), _present(backward_targets, lengths)])
@@ -80,6 +85,21 @@ class LanguageModel(nn.Module):
         else:
             losses = self.softmax.sampled_loss(vectors, targets, num_samples)
         return LanguageModelOutput(*losses.chunk(2), state)
+
+    def _check_types(self, types: Tensor) -> None:
+        """Any width would do for the convolutions; the model would learn words cut elsewhere than it reads them later."""
+        width = self.bilm.options.max_characters
+        if width is None and types.dim() != 1:
+            raise ValueError(
+                "This model has no 'char_cnn' in its options, so it takes word ids, but the windows hold characters. Give "
+                "the data loader `max_characters: null`."
+            )
+        if width is not None and types.shape[1:] != (width,):
+            found = "are word ids" if types.dim() == 1 else f"have {types.size(1)} characters each"
+            raise ValueError(
+                f"The words of the windows {found}, but 'max_characters_per_token' of the model's options is {width}. "
+                f"Give the data loader `max_characters: {width}`."
+            )
 
 
 def _present(padded: Tensor, lengths: Optional[Tensor]) -> Tensor:

@@ -60,13 +60,15 @@ def word_vocabulary(vocab: Vocabulary) -> WordVocabulary:
 
     `ConfigurationError` where it has no namespace `elmo_words`.
     """
-    words = vocab.get_index_to_token_vocabulary(NAMESPACE)
-    if not words:
+    if NAMESPACE not in vocab.get_namespaces():
         raise ConfigurationError(
             f"The vocabulary has no words in the namespace {NAMESPACE!r}. A language model takes its words from a file: "
             f'"vocabulary": {{"type": "elmo_word_file", "file": "…/vocabulary.txt"}}.'
         )
+    words = vocab.get_index_to_token_vocabulary(NAMESPACE)
+    # In its own files AllenNLP writes a line break as a word that text about AllenNLP holds; no word has a line break.
+    ordered = [words[index].replace("\n", "@@NEWLINE@@") for index in range(len(words))]
     try:
-        return WordVocabulary([words[index] for index in range(len(words))], source=f"the namespace {NAMESPACE!r}")
-    except (KeyError, ValueError) as error:
+        return WordVocabulary(ordered, source=f"the namespace {NAMESPACE!r}")
+    except ValueError as error:
         raise ConfigurationError(str(error)) from error

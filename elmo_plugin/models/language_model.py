@@ -109,16 +109,19 @@ class BidirectionalLanguageModel(Model):
         `loss` : summed over the tokens of both directions, divided by `2 * batch_size * num_steps`, times `loss_scale`.
         """
         num_samples = self.num_samples if self.training else None
-        output = self.language_model(
-            types,
-            forward_inputs,
-            backward_inputs,
-            forward_targets,
-            backward_targets,
-            self._state_before(forward_inputs, is_first),
-            lengths,
-            num_samples,
-        )
+        try:
+            output = self.language_model(
+                types,
+                forward_inputs,
+                backward_inputs,
+                forward_targets,
+                backward_targets,
+                self._state_before(forward_inputs, is_first),
+                lengths,
+                num_samples,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"The language model: {error}") from error
         self._states[self.training] = output.state.detach()
         self._perplexity(output.forward_losses, output.backward_losses, sampled=num_samples is not None)
         self._token_rate(output.forward_losses.numel())

@@ -1,6 +1,7 @@
 """Text to the windows that a language model trains on."""
 
 import logging
+from itertools import islice
 from typing import Iterator, Optional
 
 import numpy
@@ -76,6 +77,11 @@ class ElmoStreamLoader(DataLoader):
         for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
             if value < 1:
                 raise ConfigurationError(f"`{name}` of elmo_stream must be at least 1, but it is {value}.")
+        if max_characters is not None and max_characters < 3:
+            raise ConfigurationError(
+                f"`max_characters` of elmo_stream must be at least 3 (begin of word, one byte, end of word), or null for a "
+                f"model of word ids, but it is {max_characters}. Give 'max_characters_per_token' of the model's options."
+            )
         self.reader, self.data_path = reader, str(data_path)
         self.batch_size, self.num_steps, self.max_characters = batch_size, num_steps, max_characters
         self.shuffle, self.seed = shuffle, seed
@@ -90,15 +96,19 @@ class ElmoStreamLoader(DataLoader):
 
         # Raises
 
-        `ConfigurationError` where the vocabulary has no words or is not sorted, or the text can't be read.
+        `ConfigurationError` where the vocabulary has no words, or the text can't be read, or, with `shuffle`, the
+        vocabulary is not sorted; without, that is a warning.
         """
         words = word_vocabulary(vocab)
-        self._text = encode_sentences(self.reader.sentences(self.data_path), words)
-        if self.shuffle:
-            try:
-                check_descending_counts(self._text, "The vocabulary file")
-            except ValueError as error:
+        sentences = islice(self.reader.sentences(self.data_path), self.reader.max_instances)
+        self._text = encode_sentences(sentences, words)
+        try:
+            check_descending_counts(self._text, f"{self.data_path}: the vocabulary")
+        except ValueError as error:
+            if self.shuffle:
                 raise ConfigurationError(str(error)) from error
+            # Perhaps a held-out text of another kind; to that the order is all the same.
+            logger.warning("%s", error)
         self._types = self._type_inputs(words)
         self._log(words)
 

@@ -35,7 +35,7 @@ class ElmoSentencesReader(DatasetReader):
 
     def __init__(self, token_indexers: Optional[Dict[str, TokenIndexer]] = None, **kwargs) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
-        self._token_indexers = token_indexers or {"elmo": ElmoCharacterIdsIndexer()}
+        self._token_indexers = {"elmo": ElmoCharacterIdsIndexer()} if token_indexers is None else token_indexers
 
     def sentences(self, file_path: str) -> Iterator[List[str]]:
         """

@@ -70,4 +70,4 @@ class BidirectionalPerplexity(Metric):
 
 def _exp(mean_loss: float) -> float:
     """Infinity where a `float` ends, as a metric that grows without bound should read."""
-    return math.exp(mean_loss) if mean_loss < 700 else math.inf
+    return math.inf if mean_loss > 700 else math.exp(mean_loss)
