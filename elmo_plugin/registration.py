@@ -14,3 +14,5 @@ import elmo_plugin.models.language_model  # noqa: F401
 import elmo_plugin.models.tagger  # noqa: F401
 import elmo_plugin.modules.elmo  # noqa: F401
 import elmo_plugin.predictors.tagger  # noqa: F401
+import elmo_plugin.training.callbacks.resume  # noqa: F401
+import elmo_plugin.training.checkpointer  # noqa: F401

@@ -1,6 +1,6 @@
 """Pretraining a biLM."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.state import BilmState
+from elmo_plugin.bilm.state import BilmState, LstmState
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.training.metrics.perplexity import BidirectionalPerplexity
 from elmo_plugin.training.metrics.token_rate import TokenRate
@@ -134,6 +134,15 @@ class BidirectionalLanguageModel(Model):
         if state is None or begins_anew or state.batch_size != inputs.size(0):
             return self.language_model.zero_state(inputs.size(0))
         return state.to(self.language_model.softmax.weight)
+
+    def training_state(self) -> Optional[List[Tensor]]:
+        """The training streams' LSTM states, for a checkpoint: four tensors, or `None` before the first window."""
+        state = self._states.get(True)
+        return None if state is None else [tensor for direction in state for tensor in direction]
+
+    def set_training_state(self, tensors: List[Tensor]) -> None:
+        """What `training_state` gave."""
+        self._states[True] = BilmState(LstmState(*tensors[:2]), LstmState(*tensors[2:]))
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """

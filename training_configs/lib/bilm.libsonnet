@@ -33,6 +33,8 @@
   num_epochs:: 10,
   optimizer:: { type: 'adagrad', lr: 0.2, initial_accumulator_value: 1.0 },
   grad_norm:: 10.0,
+  // After a crash, `allennlp train … --recover` goes on from the last of these, exactly.
+  batches_per_checkpoint:: 1000,
   cuda_device:: -1,
   seed:: 13,
 
@@ -84,6 +86,8 @@
     optimizer: config.optimizer,
     grad_norm: config.grad_norm,
     validation_metric: '-perplexity',
+    checkpointer: { type: 'elmo_whole', save_every_num_batches: config.batches_per_checkpoint },
+    callbacks: [{ type: 'elmo_resume' }],
     cuda_device: config.cuda_device,
   },
 }

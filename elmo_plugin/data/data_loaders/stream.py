@@ -86,6 +86,8 @@ class ElmoStreamLoader(DataLoader):
         self.batch_size, self.num_steps, self.max_characters = batch_size, num_steps, max_characters
         self.shuffle, self.seed = shuffle, seed
         self._epoch = 0
+        # Epochs that are over, and windows of the one after them: what a resumed training has behind it.
+        self._done = (0, 0)
         self._device: Optional[torch.device] = None
         self._text: Optional[EncodedSentences] = None
         self._types: numpy.ndarray = numpy.empty(0)
@@ -153,11 +155,26 @@ class ElmoStreamLoader(DataLoader):
         return len(self._streams(self._epoch))
 
     def __iter__(self) -> Iterator[TensorDict]:
-        streams = self._streams(self._epoch)
+        streams, (done_epochs, done_windows) = self._streams(self._epoch), self._done
+        num_done = len(streams) if self._epoch < done_epochs else done_windows if self._epoch == done_epochs else 0
         self._epoch += 1
-        for index, window in enumerate(streams):
+        for _ in range(num_done):
+            yield {}
+        for index, window in enumerate(streams.from_window(num_done), num_done):
             batch = self._tensors(window, is_first=index == 0)
             yield batch if self._device is None else move_to_device(batch, self._device)
+
+    def jump_to(self, num_epochs: int, num_windows: int) -> None:
+        """
+        For a training that is taken up again: what it has behind it comes as empty batches, which cost nothing. (A
+        trainer of AllenNLP counts its way through the batches that it did before.)
+
+        # Parameters
+
+        num_epochs : epochs that are over.
+        num_windows : windows of the next epoch that are over.
+        """
+        self._done = (num_epochs, num_windows)
 
     def _tensors(self, window: Window, is_first: bool) -> TensorDict:
         batch = {
