@@ -146,8 +146,8 @@ def load_weights(bilm: Bilm, path: PathLike) -> None:
     # Raises
 
     `FileNotFoundError` where there is no file. `ValueError` where it is no HDF5 file or does not fit the model's
-    options; its message lists every dataset that is missing, has another shape or holds no finite numbers. The model
-    is then unchanged.
+    options; its message lists every dataset that is missing, has another shape, holds no finite numbers or should not
+    be there. The model is then unchanged.
     """
     datasets: Dict[str, h5py.Dataset] = {}
     with open_hdf5(path, "weight file") as file:
@@ -163,10 +163,16 @@ def load_weights(bilm: Bilm, path: PathLike) -> None:
             for parameter, part in zip(entry.parameters, entry.from_file(array)):
                 state[parameter] = torch.from_numpy(numpy.ascontiguousarray(part))
         unused = sorted(set(datasets) - {entry.name for entry in table})
+        # LSTM layers beyond those asked for may be left out; parts of the word encoder make another model.
+        wrong += [
+            f"{name}: expected no such dataset, found shape {datasets[name].shape}"
+            for name in unused
+            if name.startswith(("CNN", "char_embed", "embedding"))
+        ]
     if wrong:
         raise ValueError(
             f"{path} does not fit the options:\n  " + "\n  ".join(wrong) + "\nGive the options.json that belongs to "
-            f"this weight file." + (f" The file also holds {', '.join(unused)}." if unused else "")
+            f"this weight file."
         )
     if unused:
         logger.warning("%s holds datasets that these options have no place for: %s", path, ", ".join(unused))

@@ -117,6 +117,14 @@ def test_options_of_another_model_are_refused(name, tmp_path, rng):
         load_weights(Bilm(BilmOptions.from_dict(variant(name))), tmp_path / "weights.hdf5")
 
 
+def test_fewer_highways_than_the_file_has_are_refused_for_their_vectors_would_be_wrong(tmp_path, rng):
+    options = variant("two layers")
+    write_weights(tmp_path / "weights.hdf5", random_weights(options, rng))
+    options["char_cnn"]["n_highway"] = 0
+    with pytest.raises(ValueError, match=r"CNN_high_0/W_carry: expected no such dataset, found shape \(9, 9\)"):
+        load_weights(Bilm(BilmOptions.from_dict(options)), tmp_path / "weights.hdf5")
+
+
 def test_whole_numbers_in_place_of_weights_are_refused(tmp_path, rng):
     write_weights(tmp_path / "weights.hdf5", random_weights(variant("two layers"), rng))
     with h5py.File(tmp_path / "weights.hdf5", "a") as file:
