@@ -120,8 +120,21 @@ class Bilm(nn.Module):
         """
         with_boundaries, lengths = self._add_boundaries(words)
         types, indices = distinct_words(with_boundaries)
-        # Shape: (batch_size, num_tokens + 2, projection_dim)
-        vectors = self.encoder(types)[indices]
+        return self.contextualize(self.encoder(types)[indices], lengths, state)
+
+    def contextualize(
+        self, vectors: Tensor, lengths: Tensor, state: BilmState
+    ) -> Tuple[Representations, BilmState]:
+        """
+        Layers of whole sentences, from the vectors of their words.
+
+        # Parameters
+
+        vectors : of `<S>`, the words and `</S>`; anything where a row has ended.
+            Shape: (batch_size, num_tokens + 2, projection_dim)
+        lengths : tokens in each row, `<S>` and `</S>` included. Shape: (batch_size,)
+        state : before the first token, one row for each of `vectors`.
+        """
         forward_layers, forward_state = self.forward_lstm(vectors, state.forward_, lengths)
         reversed_layers, backward_state = self.backward_lstm(reverse_rows(vectors, lengths), state.backward_, lengths)
         positions = torch.arange(vectors.size(1), device=lengths.device)

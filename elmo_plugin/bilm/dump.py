@@ -1,0 +1,229 @@
+"""
+Vectors of a text in an HDF5 file: the file that `allennlp elmo` of AllenNLP 0.9 wrote, which is bilm-tf's with an index.
+
+    "0", "1", …          the vectors of each line: (num_representations, num_tokens, representation_dim), or without the
+                         first dimension where one layer or their average is kept; float32 or float16
+    "sentence_to_index"  (1,), JSON: {sentence: key}; of lines that are alike, the last one's
+
+It may take hours, so it is computed part by part in a folder beside the file; stopped, it goes on after the last part.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+
+import h5py
+import numpy
+
+from elmo_plugin.bilm.batches import Batching
+from elmo_plugin.bilm.dump_keys import SentenceKeys
+from elmo_plugin.bilm.dump_parts import Part, Parts
+from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of, embed_block
+from elmo_plugin.bilm.fingerprint import fingerprint
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.state_policy import STATEFUL
+from elmo_plugin.bilm.weights import whole_hdf5
+
+INDEX = "sentence_to_index"
+# Vectors that are computed before they are written, and that a stop may lose.
+PART_BYTES = 128 * 2**20
+_SENTENCES_PER_PART = 16384
+
+
+class DumpSettings(NamedTuple):
+    """
+    form : `"all"`, `"top"` or `"average"`.
+    dtype : `"float32"` or `"float16"`.
+    batching : which sentences are read together.
+    use_sentence_keys : name datasets by their sentences, see `sentence_key`; there is then no index.
+    forget_sentences : leave the index out; so does bilm-tf.
+    part_bytes : size of a part, about.
+    """
+
+    form: str = ALL
+    dtype: str = "float32"
+    batching: Batching = Batching()
+    use_sentence_keys: bool = False
+    forget_sentences: bool = False
+    part_bytes: int = PART_BYTES
+
+
+class Text(NamedTuple):
+    """What a first look at the lines tells."""
+
+    num_sentences: int
+    num_tokens: int
+    digest: str
+
+
+class Progress(NamedTuple):
+    """
+    num_tokens : of the whole text.
+    num_done : of the sentences that are done.
+    num_resumed : of those that were done before this run.
+    """
+
+    num_tokens: int
+    num_done: int
+    num_resumed: int
+
+
+def write_dump(
+    reader: SentenceReader,
+    lines: Iterable[str],
+    output: Path,
+    settings: DumpSettings,
+    force: bool = False,
+    on_progress: Optional[Callable[[Progress], None]] = None,
+) -> Text:
+    """
+    Writes the file, as many vectors as lines, empty ones included; whole or not at all.
+
+    # Parameters
+
+    lines : sentences, their words separated by white space; are gone through twice or more.
+    force : replace `output`, and parts of another run.
+    on_progress : is told at the start and after each part.
+
+    # Raises
+
+    `ValueError` for settings or files that can't be; `OutOfMemory`. Whatever is raised, the parts are kept.
+    """
+    _check(output, settings, force)
+    text = examine(lines)
+    run = _description(reader, text, settings)
+    folder = parts_folder(output)
+    try:
+        parts = Parts(folder, run, force)
+        _check_space(text, reader.bilm.options, parts, output, settings)
+        _compute(reader, lines, text, parts, settings, on_progress)
+        _assemble(parts, lines, output, settings, reader.bilm.options)
+        parts.remove()
+    except OSError as error:
+        raise ValueError(
+            f"{output} could not be written ({error}). What was computed is kept in {folder}: mend the cause (make room, "
+            f"or choose another place or --dtype float16, --top, --average), and repeat the command to go on."
+        ) from error
+    return text
+
+
+def parts_folder(output: Path) -> Path:
+    """Where the parts of a dump are kept until it is whole."""
+    return output.with_name(output.name + ".parts")
+
+
+def _check(output: Path, settings: DumpSettings, force: bool) -> None:
+    settings.batching.check()
+    if settings.form not in FORMS:
+        raise ValueError(f"`output_format` must be one of {', '.join(FORMS)}, but it is {settings.form!r}.")
+    if output.is_dir():
+        raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write.")
+    if not output.parent.is_dir():
+        raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
+    if output.exists() and not force:
+        raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
+
+
+def examine(lines: Iterable[str]) -> Text:
+    """Counts and hashes a text."""
+    num_sentences = num_tokens = 0
+    digest = hashlib.sha256()
+    for line in lines:
+        num_sentences += 1
+        num_tokens += len(line.split())
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    if num_sentences == 0:
+        raise ValueError("There is no line to embed. Give a text of one tokenised sentence a line.")
+    return Text(num_sentences, num_tokens, digest.hexdigest())
+
+
+def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> Dict[str, Any]:
+    """All that decides on the vectors and on where parts end. Batches do not, unless the state is carried."""
+    vocabulary = reader.word_vectors.vocabulary
+    run = {
+        "text": text.digest,
+        "weights": fingerprint(reader.bilm, reader.steady),
+        "state": reader.policy,
+        "layers": settings.form,
+        "dtype": settings.dtype,
+        "part size": settings.part_bytes,
+    }
+    if reader.policy == STATEFUL:
+        run["batch size"] = settings.batching.batch_size
+    if vocabulary is not None:
+        run["vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()
+    return run
+
+
+def _numbers_per_token(options: BilmOptions, form: str) -> int:
+    return options.representation_dim * (options.num_representations if form == ALL else 1)
+
+
+def _check_space(text: Text, options: BilmOptions, parts: Parts, output: Path, settings: DumpSettings) -> None:
+    """The parts and the file exist both when the file is put together."""
+    size = text.num_tokens * _numbers_per_token(options, settings.form) * numpy.dtype(settings.dtype).itemsize
+    there = sum(path.stat().st_size for path in parts.folder.iterdir())
+    needed, free = 2 * size - there, shutil.disk_usage(output.parent).free
+    if needed > free:
+        raise ValueError(
+            f"{output} will hold {size:,} bytes and needs as much again while it is put together, but only {free:,} bytes "
+            f"are free there. Make room, choose another place, or keep less: --dtype float16, --top, --average."
+        )
+
+
+def _blocks(reader: SentenceReader, lines: Iterable[str], settings: DumpSettings) -> Iterator[List[List[str]]]:
+    """The sentences of each part."""
+    step = 1 if reader.policy != STATEFUL else settings.batching.batch_size or 1
+    per_token = _numbers_per_token(reader.bilm.options, settings.form) * numpy.dtype(settings.dtype).itemsize
+    max_tokens = max(1, settings.part_bytes // per_token)
+    return blocks_of((line.split() for line in lines), step, max_tokens, _SENTENCES_PER_PART)
+
+
+def _compute(
+    reader: SentenceReader,
+    lines: Iterable[str],
+    text: Text,
+    parts: Parts,
+    settings: DumpSettings,
+    on_progress: Optional[Callable[[Progress], None]],
+) -> None:
+    num_parts = len(parts)
+    carried = parts.load(num_parts - 1).carried if num_parts > 0 else None
+    num_done = num_resumed = 0
+    for index, block in enumerate(_blocks(reader, lines, settings)):
+        if index >= num_parts:
+            arrays, carried = embed_block(reader, block, settings.batching, carried, settings.form, settings.dtype)
+            parts.save(index, arrays, [len(sentence) for sentence in block], carried)
+        num_done += sum(map(len, block))
+        num_resumed = num_done if index < num_parts else num_resumed
+        if on_progress is not None and index >= num_parts - 1:
+            on_progress(Progress(text.num_tokens, num_done, num_resumed))
+
+
+def _assemble(parts: Parts, lines: Iterable[str], output: Path, settings: DumpSettings, options: BilmOptions) -> None:
+    sentences, index = iter(lines), {}
+    name_of = SentenceKeys()
+    number = 0
+    with whole_hdf5(output) as file:
+        for part_number in range(len(parts)):
+            for array in _arrays(parts.load(part_number), settings.form, options):
+                sentence = next(sentences)
+                key = name_of(sentence) if settings.use_sentence_keys else str(number)
+                file.create_dataset(key, data=array)
+                index[sentence] = key
+                number += 1
+        if not settings.forget_sentences and not settings.use_sentence_keys:
+            dataset = file.create_dataset(INDEX, (1,), dtype=h5py.string_dtype())
+            dataset[0] = json.dumps(index)
+
+
+def _arrays(part: Part, form: str, options: BilmOptions) -> Iterator[numpy.ndarray]:
+    """The vectors of each sentence of a part."""
+    per_token, start = _numbers_per_token(options, form), 0
+    for length in part.lengths.tolist():
+        values = part.values[start : start + length * per_token]
+        start += length * per_token
+        shape: Sequence[int] = (length, options.representation_dim)
+        yield values.reshape((options.num_representations, *shape) if form == ALL else shape)

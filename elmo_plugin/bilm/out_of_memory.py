@@ -1,0 +1,32 @@
+"""Running out of memory, said in one way whatever ran out."""
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+
+# What torch writes where its allocator for the CPU fails; it is a plain RuntimeError then.
+_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory")
+
+
+class OutOfMemory(RuntimeError):
+    """
+    There was not enough memory, on whatever device; the message says for what, and what to change.
+
+    A `RuntimeError`, as torch's own is: code that goes on with smaller batches after one goes on here, too.
+    """
+
+
+@contextmanager
+def out_of_memory_as(message: str) -> Iterator[None]:
+    """Inside the context, running out of memory is `OutOfMemory(message)`; every other error passes as it is."""
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(f"{message} ({error})") from error
+    except RuntimeError as error:
+        if any(words in str(error) for words in _CPU_ALLOCATOR):
+            raise OutOfMemory(f"{message} ({error})") from error
+        raise

@@ -1,0 +1,264 @@
+"""`ElmoEmbedder`, as AllenNLP had it until 0.9: sentences to arrays of NumPy."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+import numpy
+import torch
+from torch import Tensor
+
+from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
+from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.carried import CarryingBilm
+from elmo_plugin.bilm.dump import DumpSettings, write_dump
+from elmo_plugin.bilm.embedding import (
+    ALL,
+    CACHED_WORDS,
+    DTYPES,
+    Sentence,
+    SentenceReader,
+    blocks_of,
+    embed_block,
+    steady_state_of,
+    vectors_of,
+)
+from elmo_plugin.bilm.state import BilmState
+from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
+from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.bilm.weights import load_bilm
+
+# The model that AllenNLP 0.9 took where none was named.
+_ORIGINAL = "https://allennlp.s3.amazonaws.com/models/elmo/2x4096_512_2048cnn_2xhighway/elmo_2x4096_512_2048cnn_2xhighway_"
+DEFAULT_OPTIONS_FILE = f"{_ORIGINAL}options.json"
+DEFAULT_WEIGHT_FILE = f"{_ORIGINAL}weights.hdf5"
+DEFAULT_BATCH_SIZE = 64
+# Batches whose sentences are sorted by length among each other.
+SORTED_BATCHES = 8
+
+PathLike = Union[str, os.PathLike]
+
+
+class ElmoEmbedder:
+    """
+    A biLM that embeds sentences of words, under the names of AllenNLP 0.9:
+
+        from elmo_plugin import ElmoEmbedder
+
+        elmo = ElmoEmbedder("options.json", "weights.hdf5")
+        layers = elmo.embed_sentence(["I", "ate", "an", "apple"])  # (num_representations, 4, representation_dim)
+
+    It departs from 0.9 in one thing: the LSTMs start every sentence from the same stored state, so that a sentence has
+    the same vectors wherever it stands. `state="stateful"` gives the vectors of 0.9, which depend on the sentences
+    before. It works without AllenNLP, and threads may share it.
+
+    # Parameters
+
+    options_file, weight_file : paths, or URLs where AllenNLP is installed. By default the URLs of the original model.
+    cuda_device : number of a GPU; -1 for the CPU.
+    state : `"steady"`, `"stateful"` or `"zero"`.
+    dtype : of the arrays, `"float32"` or `"float16"`.
+    device : any torch device, in place of `cuda_device`.
+    vocabulary_file : for a biLM of word ids.
+    sidecar_file : where the steady state is stored, if not as `sidecar.hdf5` beside `weight_file`. Without one it is
+        computed from a few sentences of English.
+    cached_words : how many words' vectors to remember, `4 * projection_dim` bytes each.
+
+    # Raises
+
+    `FileNotFoundError`, `ValueError`; `OutOfMemory` (a `RuntimeError`).
+    """
+
+    def __init__(
+        self,
+        options_file: PathLike = DEFAULT_OPTIONS_FILE,
+        weight_file: PathLike = DEFAULT_WEIGHT_FILE,
+        cuda_device: int = -1,
+        state: str = STEADY,
+        dtype: str = "float32",
+        device: Optional[Union[str, torch.device]] = None,
+        vocabulary_file: Optional[PathLike] = None,
+        sidecar_file: Optional[PathLike] = None,
+        cached_words: int = CACHED_WORDS,
+    ) -> None:
+        weights = local_path(weight_file)
+        bilm = load_bilm(local_path(options_file), weights)
+        vocabulary = None if vocabulary_file is None else WordVocabulary.from_file(vocabulary_file)
+        steady = steady_state_of(bilm, weights, sidecar_file) if state == STEADY else None
+        self._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words)
+
+    @classmethod
+    def from_bilm(
+        cls,
+        bilm: Bilm,
+        cuda_device: int = -1,
+        state: str = STEADY,
+        dtype: str = "float32",
+        device: Optional[Union[str, torch.device]] = None,
+        steady: Optional[BilmState] = None,
+        vocabulary: Optional[WordVocabulary] = None,
+        cached_words: int = CACHED_WORDS,
+    ) -> "ElmoEmbedder":
+        """The same of a model at hand. `steady` is computed from a few sentences of English where it is missing."""
+        if state == STEADY and steady is None:
+            steady = steady_state_of(bilm)
+        embedder = cls.__new__(cls)
+        embedder._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words)
+        return embedder
+
+    def _start(
+        self,
+        bilm: Bilm,
+        state: str,
+        dtype: str,
+        cuda_device: int,
+        device: Optional[Union[str, torch.device]],
+        steady: Optional[BilmState],
+        vocabulary: Optional[WordVocabulary],
+        cached_words: int,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"`dtype` (--dtype) must be one of {', '.join(DTYPES)}, but it is {dtype!r}.")
+        self.dtype, self.cuda_device = dtype, cuda_device
+        bilm = bilm.requires_grad_(False).to(choose_device(cuda_device, device))
+        reader = SentenceReader(bilm, state, steady, vocabulary, cached_words)
+        self.elmo_bilm = CarryingBilm(reader)
+
+    def batch_to_embeddings(self, batch: Sequence[Sentence]) -> Tuple[Tensor, Tensor]:
+        """
+        # Returns
+
+        Layers, zeros where there is no word, and which words there are.
+        Shapes: (batch_size, num_representations, num_tokens, representation_dim), (batch_size, num_tokens)
+        """
+        batch = _checked(batch)
+        representations = self.elmo_bilm.read(batch)
+        layers = [representations.without_boundaries(layer) for layer in representations.layers]
+        return torch.stack(layers, dim=1), representations.mask[:, 2:]
+
+    def embed_sentence(self, sentence: Sentence) -> numpy.ndarray:
+        """Shape: (num_representations, num_tokens, representation_dim)"""
+        return self.embed_batch([sentence])[0]
+
+    def embed_batch(self, batch: Sequence[Sentence]) -> List[numpy.ndarray]:
+        """
+        The vectors of sentences that are read as one batch. A batch without any word is not read.
+
+        Shapes: (num_representations, num_tokens, representation_dim)
+        """
+        batch = _checked(batch)
+        if not any(batch):
+            shape = (self.elmo_bilm.num_layers, 0, self.elmo_bilm.get_output_dim())
+            return [numpy.zeros(shape, self.dtype) for _ in batch]
+        return vectors_of(self.elmo_bilm.read(batch), batch, ALL, self.dtype)
+
+    def embed_sentences(
+        self,
+        sentences: Iterable[Sentence],
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        token_budget: int = DEFAULT_TOKEN_BUDGET,
+    ) -> Iterator[numpy.ndarray]:
+        """
+        The vectors of any number of sentences, in their order, while they come in.
+
+        # Parameters
+
+        sentences : may be endless; a few batches of them are taken at a time.
+        batch_size : sentences read together at most.
+        token_budget : words read together at most, unless the state is carried.
+
+        Shapes: (num_representations, num_tokens, representation_dim)
+        """
+        batching = Batching(batch_size, token_budget)
+        batching.check()
+        if self.elmo_bilm.reader.policy == STATEFUL:
+            for block in blocks_of((_checked_sentence(sentence) for sentence in sentences), batch_size):
+                yield from self.embed_batch(block)
+            return
+        step = batch_size * SORTED_BATCHES
+        for block in blocks_of((_checked_sentence(sentence) for sentence in sentences), step, token_budget * SORTED_BATCHES):
+            yield from embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)[0]
+
+    def embed_file(
+        self,
+        input_file: IO[str],
+        output_file_path: PathLike,
+        output_format: str = ALL,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        forget_sentences: bool = False,
+        use_sentence_keys: bool = False,
+    ) -> None:
+        """
+        Writes the vectors of a text, one tokenised sentence a line, to an HDF5 file (`docs/formats.md`, Vectors). The
+        file takes its name once it is whole, and replaces one of that name. Stopped, the same call goes on where it was.
+
+        # Parameters
+
+        input_file : open for reading text.
+        output_format : `"all"` layers, the `"top"` one or their `"average"`.
+        batch_size : sentences read together at most.
+        forget_sentences : leave the dataset `sentence_to_index` out.
+        use_sentence_keys : name datasets by their sentence in place of their line.
+        """
+        settings = DumpSettings(
+            output_format, self.dtype, Batching(batch_size), use_sentence_keys, forget_sentences
+        )
+        lines = [line.strip() for line in input_file]
+        write_dump(self.elmo_bilm.reader, lines, Path(output_file_path), settings, force=True)
+
+
+def choose_device(cuda_device: int, device: Optional[Union[str, torch.device]] = None) -> torch.device:
+    """
+    The device of that number, or the one that is named.
+
+    # Raises
+
+    `ValueError` where there is no such GPU.
+    """
+    chosen = torch.device(device if device is not None else "cpu" if cuda_device < 0 else f"cuda:{cuda_device}")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"There is no device {chosen}: torch sees {torch.cuda.device_count()} GPU(s). Give another number as "
+            f"`cuda_device` (--cuda-device); -1 is the CPU."
+        )
+    return chosen
+
+
+def local_path(path: PathLike) -> str:
+    """
+    A path as it is; of a URL the local copy.
+
+    # Raises
+
+    `ValueError` for a URL where AllenNLP, which fetches it, is missing or can't.
+    """
+    path = os.fspath(path)
+    if "://" not in path:
+        return path
+    if find_spec("allennlp") is None:
+        raise ValueError(f"{path} is a URL, which only AllenNLP fetches, and that is not installed. Download it and give its path.")
+    from allennlp.common.file_utils import cached_path
+
+    try:
+        return str(cached_path(path))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} could not be fetched ({error}). Give the paths of a biLM's files as `options_file` and "
+            f"`weight_file` (--options-file, --weight-file)."
+        ) from error
+
+
+def _checked(batch: Sequence[Sentence]) -> Sequence[Sentence]:
+    for sentence in batch:
+        _checked_sentence(sentence)
+    return batch
+
+
+def _checked_sentence(sentence: Sentence) -> Sentence:
+    if isinstance(sentence, str):
+        raise ValueError(
+            f"A sentence must be a list of words, but it is the string {sentence[:40]!r}. Give sentence.split(), or "
+            f"list(sentence) where every character is a word."
+        )
+    return sentence
