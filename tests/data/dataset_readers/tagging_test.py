@@ -154,15 +154,17 @@ def test_it_is_built_from_a_configuration():
     assert isinstance(pickle.loads(pickle.dumps(reader)).tokenizer, BlankSpacyTokenizer)
 
 
-@pytest.mark.parametrize("start_method, max_instances_in_memory", [("fork", None), ("fork", 5), ("spawn", None)])
-def test_workers_share_the_sentences_and_lose_none(project_root, start_method, max_instances_in_memory):
+@pytest.mark.parametrize(
+    "start_method, num_workers, max_instances_in_memory", [("fork", 2, None), ("fork", 2, 5), ("spawn", 1, None)]
+)
+def test_workers_share_the_sentences_and_lose_none(project_root, start_method, num_workers, max_instances_in_memory):
     path = str(project_root / "fixtures" / "tagged" / "dev.conll")
     expected = sorted(instance["metadata"]["line"] for instance in TaggingReader().read(path))
     loader = MultiProcessDataLoader(
         TaggingReader(),
         path,
         batch_size=4,
-        num_workers=2,
+        num_workers=num_workers,
         start_method=start_method,
         max_instances_in_memory=max_instances_in_memory,
     )

@@ -1,4 +1,3 @@
-import multiprocessing
 import pickle
 
 import pytest
@@ -46,12 +45,12 @@ def test_the_pipeline_is_made_at_the_first_use_and_once():
     assert blank_pipeline.cache_info().misses == 1
 
 
-def test_a_used_tokenizer_travels_to_a_spawned_process():
+def test_a_used_tokenizer_can_be_pickled_and_takes_no_pipeline_along():
     tokenizer = BlankSpacyTokenizer()
     expected = tokenizer.tokenize("Eva isn't here.")
-    assert pickle.loads(pickle.dumps(tokenizer)).tokenize("Eva isn't here.") == expected
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(tokenizer.tokenize, ("Eva isn't here.",)) == expected
+    pickled = pickle.dumps(tokenizer)
+    assert pickle.loads(pickled).tokenize("Eva isn't here.") == expected
+    assert len(pickled) < 200
 
 
 def test_it_is_built_from_a_configuration_and_tells_it():
