@@ -35,8 +35,8 @@ def tagger(folder: Path) -> str:
 
 def layer_weights(metrics: Dict[str, Any]) -> List[Tuple[str, float]]:
     """What the tagger learned to take of each layer, in the best epoch."""
-    found = [(name, value) for name, value in metrics.items() if name.startswith("best_validation_mix")]
-    return [(name[len("best_validation_") :], value) for name, value in sorted(found)]
+    found = [(name, value) for name, value in metrics.items() if name.startswith("best_validation_elmo/")]
+    return [(name[len("best_validation_elmo/") :], value) for name, value in sorted(found)]
 
 
 def tagged_sentences(path: Path) -> str:

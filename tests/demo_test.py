@@ -177,6 +177,11 @@ def test_a_tagged_sentence_shows_its_names():
     assert report.marked(prediction) == "[Ada Lovelace PER] was born in [London LOC]."
 
 
+def test_the_layer_weights_are_those_that_the_embedder_reports():
+    metrics = {"best_validation_elmo/layer_1": 0.5, "best_validation_elmo/gamma": 1.1, "best_validation_f1": 0.7}
+    assert report.layer_weights(metrics) == [("gamma", 1.1), ("layer_1", 0.5)]
+
+
 def test_a_table_is_aligned():
     assert report.table([("a", "long title", "1.0"), ("bcd", "e", "10.0")]) == "a    long title   1.0\nbcd  e           10.0"
     assert report.times([("one", 59.9), ("two", 61)]).splitlines()[-1].endswith("2:00 min")
