@@ -11,13 +11,14 @@ The choice is made when an operation runs forward; its gradients follow.
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from elmo_plugin.bilm.ops import projected_lstm as plain
-from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstm_buffered
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 
 IMPLEMENTATIONS = ("plain", "fast")
 
@@ -53,6 +54,15 @@ def is_fast(*tensors: Tensor) -> bool:
     return all(tensor.device.type == "cpu" and tensor.dtype == dtype for tensor in tensors)
 
 
+def projected_lstms(
+    chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
+) -> List[ChainOutput]:
+    """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
+    is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
+    recurrence = projected_lstms_buffered if is_chosen else plain.projected_lstms
+    return recurrence(chains, rows_per_step, cell_clip, projection_clip)
+
+
 def projected_lstm(
     input_gates: Tensor,
     rows_per_step: Sequence[int],
@@ -62,10 +72,7 @@ def projected_lstm(
     weight_projection: Tensor,
     cell_clip: Optional[float],
     projection_clip: Optional[float],
-) -> Tuple[Tensor, Tensor, Tensor]:
-    """The recurrence of one layer; see `ops.projected_lstm.projected_lstm` for the formula and the shapes."""
-    is_chosen = is_fast(input_gates, hidden, memory, weight_recurrent, weight_projection)
-    recurrence = projected_lstm_buffered if is_chosen else plain.projected_lstm
-    return recurrence(
-        input_gates, rows_per_step, hidden, memory, weight_recurrent, weight_projection, cell_clip, projection_clip
-    )
+) -> ChainOutput:
+    """The recurrence of one layer in one direction."""
+    chain = Chain(input_gates, hidden, memory, weight_recurrent, weight_projection)
+    return projected_lstms([chain], rows_per_step, cell_clip, projection_clip)[0]

@@ -1,9 +1,48 @@
-"""The recurrence of one projected LSTM layer, plainly."""
+"""The recurrence of projected LSTM layers, plainly."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+
+class Chain(NamedTuple):
+    """One layer of one direction, as `projected_lstm` takes it; see there for shapes."""
+
+    input_gates: Tensor
+    hidden: Tensor
+    memory: Tensor
+    weight_recurrent: Tensor
+    weight_projection: Tensor
+
+
+class ChainOutput(NamedTuple):
+    """What `projected_lstm` returns."""
+
+    outputs: Tensor
+    hidden: Tensor
+    memory: Tensor
+
+
+def projected_lstms(
+    chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
+) -> List[ChainOutput]:
+    """`projected_lstm` for several chains of the same shape, which know nothing of each other."""
+    return [
+        ChainOutput(
+            *projected_lstm(
+                chain.input_gates,
+                rows_per_step,
+                chain.hidden,
+                chain.memory,
+                chain.weight_recurrent,
+                chain.weight_projection,
+                cell_clip,
+                projection_clip,
+            )
+        )
+        for chain in chains
+    ]
 
 
 def projected_lstm(
