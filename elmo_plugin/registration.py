@@ -2,6 +2,7 @@
 Imports every module that registers a component: AllenNLP imports a plugin's package and nothing below it.
 """
 
+import elmo_plugin.commands.elmo  # noqa: F401
 import elmo_plugin.commands.elmo_export  # noqa: F401
 import elmo_plugin.commands.elmo_prepare  # noqa: F401
 import elmo_plugin.data.data_loaders.stream  # noqa: F401

@@ -10,7 +10,10 @@ It may take hours, so it is computed part by part in a folder beside the file; s
 
 import hashlib
 import json
+import re
 import shutil
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -21,15 +24,16 @@ from elmo_plugin.bilm.batches import Batching
 from elmo_plugin.bilm.dump_keys import SentenceKeys
 from elmo_plugin.bilm.dump_parts import Part, Parts
 from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of, embed_block
-from elmo_plugin.bilm.fingerprint import fingerprint
+from elmo_plugin.bilm.fingerprint import fingerprint, state_fingerprint
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.state_policy import STATEFUL
+from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.weights import whole_hdf5
 
 INDEX = "sentence_to_index"
 # Vectors that are computed before they are written, and that a stop may lose.
 PART_BYTES = 128 * 2**20
 _SENTENCES_PER_PART = 16384
+_FAILED_WRITE = re.compile("file write failed|unable to extend file", re.IGNORECASE)
 
 
 class DumpSettings(NamedTuple):
@@ -49,6 +53,16 @@ class DumpSettings(NamedTuple):
     forget_sentences: bool = False
     part_bytes: int = PART_BYTES
 
+    def check(self) -> None:
+        """
+        # Raises
+
+        `ValueError` for a value that can't be.
+        """
+        self.batching.check()
+        if self.form not in FORMS:
+            raise ValueError(f"`output_format` must be one of {', '.join(FORMS)}, but it is {self.form!r}.")
+
 
 class Text(NamedTuple):
     """What a first look at the lines tells."""
@@ -61,13 +75,11 @@ class Text(NamedTuple):
 class Progress(NamedTuple):
     """
     num_tokens : of the whole text.
-    num_done : of the sentences that are done.
-    num_resumed : of those that were done before this run.
+    num_done : of the sentences that are done, before this run or in it.
     """
 
     num_tokens: int
     num_done: int
-    num_resumed: int
 
 
 def write_dump(
@@ -85,27 +97,23 @@ def write_dump(
 
     lines : sentences, their words separated by white space; are gone through twice or more.
     force : replace `output`, and parts of another run.
-    on_progress : is told at the start and after each part.
+    on_progress : is told at the start and after each batch.
 
     # Raises
 
     `ValueError` for settings or files that can't be; `OutOfMemory`. Whatever is raised, the parts are kept.
     """
-    _check(output, settings, force)
+    settings.check()
+    check_output(output, force)
     text = examine(lines)
     run = _description(reader, text, settings)
     folder = parts_folder(output)
-    try:
+    with as_written(output, f"What was computed is kept in {folder}"):
         parts = Parts(folder, run, force)
         _check_space(text, reader.bilm.options, parts, output, settings)
         _compute(reader, lines, text, parts, settings, on_progress)
         _assemble(parts, lines, output, settings, reader.bilm.options)
         parts.remove()
-    except OSError as error:
-        raise ValueError(
-            f"{output} could not be written ({error}). What was computed is kept in {folder}: mend the cause (make room, "
-            f"or choose another place or --dtype float16, --top, --average), and repeat the command to go on."
-        ) from error
     return text
 
 
@@ -114,16 +122,33 @@ def parts_folder(output: Path) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def _check(output: Path, settings: DumpSettings, force: bool) -> None:
-    settings.batching.check()
-    if settings.form not in FORMS:
-        raise ValueError(f"`output_format` must be one of {', '.join(FORMS)}, but it is {settings.form!r}.")
+def check_output(output: Path, force: bool) -> None:
+    """
+    # Raises
+
+    `ValueError` where a file can't be written or is there already.
+    """
     if output.is_dir():
         raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write.")
     if not output.parent.is_dir():
         raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
     if output.exists() and not force:
         raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
+
+
+@contextmanager
+def as_written(output: Path, kept: str) -> Iterator[None]:
+    """Inside the context, a write that fails (a full disk, a folder without permission) is a `ValueError` that says so."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        # Where the disk fills up while HDF5 closes a file, h5py raises a RuntimeError.
+        if not isinstance(error, OSError) and not _FAILED_WRITE.search(str(error)):
+            raise
+        raise ValueError(
+            f"{output} could not be written ({str(error).splitlines()[0]}). {kept}. Mend the cause – make room, choose another "
+            f"place, keep less (--dtype float16, --top, --average) – and repeat the command."
+        ) from error
 
 
 def examine(lines: Iterable[str]) -> Text:
@@ -144,12 +169,14 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
     vocabulary = reader.word_vectors.vocabulary
     run = {
         "text": text.digest,
-        "weights": fingerprint(reader.bilm, reader.steady),
+        "weights": fingerprint(reader.bilm),
         "state": reader.policy,
         "layers": settings.form,
         "dtype": settings.dtype,
         "part size": settings.part_bytes,
     }
+    if reader.policy == STEADY and reader.steady is not None:
+        run["steady state"] = state_fingerprint(reader.steady)
     if reader.policy == STATEFUL:
         run["batch size"] = settings.batching.batch_size
     if vocabulary is not None:
@@ -189,17 +216,24 @@ def _compute(
     settings: DumpSettings,
     on_progress: Optional[Callable[[Progress], None]],
 ) -> None:
-    num_parts = len(parts)
-    carried = parts.load(num_parts - 1).carried if num_parts > 0 else None
-    num_done = num_resumed = 0
-    for index, block in enumerate(_blocks(reader, lines, settings)):
-        if index >= num_parts:
-            arrays, carried = embed_block(reader, block, settings.batching, carried, settings.form, settings.dtype)
-            parts.save(index, arrays, [len(sentence) for sentence in block], carried)
+    blocks, carried, num_done = _blocks(reader, lines, settings), None, 0
+    for block in islice(blocks, len(parts)):
         num_done += sum(map(len, block))
-        num_resumed = num_done if index < num_parts else num_resumed
-        if on_progress is not None and index >= num_parts - 1:
-            on_progress(Progress(text.num_tokens, num_done, num_resumed))
+    if len(parts) > 0:
+        carried = parts.load(len(parts) - 1).carried
+
+    def count(num_tokens: int) -> None:
+        nonlocal num_done
+        num_done += num_tokens
+        if on_progress is not None:
+            on_progress(Progress(text.num_tokens, num_done))
+
+    count(0)
+    for index, block in enumerate(blocks, len(parts)):
+        arrays, carried = embed_block(
+            reader, block, settings.batching, carried, settings.form, settings.dtype, on_batch=count
+        )
+        parts.save(index, arrays, [len(sentence) for sentence in block], carried)
 
 
 def _assemble(parts: Parts, lines: Iterable[str], output: Path, settings: DumpSettings, options: BilmOptions) -> None:

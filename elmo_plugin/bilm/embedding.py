@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -179,10 +179,15 @@ def embed_block(
     carried: Optional[BilmState] = None,
     form: str = ALL,
     dtype: str = "float32",
+    on_batch: Optional[Callable[[int], None]] = None,
 ) -> Tuple[List[numpy.ndarray], Optional[BilmState]]:
     """
     Vectors of sentences in their order, whatever the order in which they are read: sorted by length, or, where the
     state is carried, as they stand. The state of the policy `"stateful"` depends on `batching.batch_size`.
+
+    # Parameters
+
+    on_batch : is told how many words each batch had.
 
     # Returns
 
@@ -198,6 +203,8 @@ def embed_block(
         representations, carried = reader.read(chosen, carried)
         for index, array in zip(batch, vectors_of(representations, chosen, form, dtype)):
             results[index] = array
+        if on_batch is not None:
+            on_batch(sum(map(len, chosen)))
     return results, carried
 
 

@@ -31,7 +31,15 @@ def fingerprint(bilm: Bilm, steady: Optional[BilmState] = None) -> str:
     for name, tensor in sorted(bilm.state_dict().items()):
         digest.update(name.encode())
         _update(digest, tensor)
-    for direction in steady or ():
+    if steady is not None:
+        digest.update(state_fingerprint(steady).encode())
+    return digest.hexdigest()
+
+
+def state_fingerprint(state: BilmState) -> str:
+    """SHA-256 of a state."""
+    digest = hashlib.sha256()
+    for direction in state:
         for tensor in direction:
             _update(digest, tensor)
     return digest.hexdigest()

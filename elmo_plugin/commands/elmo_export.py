@@ -3,26 +3,19 @@
 import argparse
 import json
 import os
-from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, Optional
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
-from allennlp.models.archival import Archive, load_archive
+from allennlp.models.archival import load_archive
 
-from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.sidecar import FILE_NAME, Sidecar, save_sidecar
-from elmo_plugin.bilm.state import BilmState
-from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
 from elmo_plugin.bilm.weights import save_weights
 from elmo_plugin.corpus.directories import check_replaceable, whole_directory
-from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
 from elmo_plugin.data.vocabulary import word_vocabulary
+from elmo_plugin.models.archived_bilm import steady_state_from_text
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
-
-# Sentences that the steady state is computed from.
-NUM_SENTENCES = 256
 
 
 @Subcommand.register("elmo-export")
@@ -89,7 +82,7 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
             f"training_configs/bilm.jsonnet trains it."
         )
     bilm = model.language_model.bilm
-    state, source = _steady_state(archive, bilm, text)
+    state, source = steady_state_from_text(archive, bilm, text)
     with whole_directory(output, force) as directory:
         options = json.dumps(bilm.options.to_dict(), indent=2) + "\n"
         (directory / "options.json").write_text(options, encoding="utf-8")
@@ -97,27 +90,6 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
         word_vocabulary(model.vocab).to_file(directory / "vocabulary.txt")
         save_sidecar(directory / FILE_NAME, Sidecar(model.language_model.softmax, state))
     return source
-
-
-def _steady_state(archive: Archive, bilm: Bilm, text: Optional[str]) -> Tuple[Optional[BilmState], str]:
-    if bilm.options.char_cnn is None:
-        return None, "nothing: this biLM reads word ids"
-    sentences, source = _running_text(archive.config, text)
-    return compute_steady_state(bilm, sentences), source
-
-
-def _running_text(config: Dict[str, Any], text: Optional[str]) -> Tuple[List[List[str]], str]:
-    reader = ElmoSentencesReader()
-    if text is not None:
-        return list(islice(reader.sentences(text), NUM_SENTENCES)), text
-    for key in ("validation_data_path", "train_data_path"):
-        path = config.get(key)
-        try:
-            if path is not None:
-                return list(islice(reader.sentences(path), NUM_SENTENCES)), path
-        except ConfigurationError:
-            continue  # The text need not be where the archive is.
-    return RUNNING_TEXT, "a few sentences of English (the text it was trained with is not here; name some with --text)"
 
 
 def embedder_config(directory: Path) -> Dict[str, str]:

@@ -116,7 +116,8 @@ class ElmoEmbedder(TokenEmbedder):
             for part, tensor in of_direction._asdict().items():
                 self.register_buffer(f"steady_{direction}{part}", tensor.clone())
 
-    def _steady_state(self) -> Optional[BilmState]:
+    def steady_state(self) -> Optional[BilmState]:
+        """The stored state of the policy `"steady"`, of one row; `None` under another policy."""
         if self.state_policy != STEADY:
             return None
         return BilmState(
@@ -141,7 +142,7 @@ class ElmoEmbedder(TokenEmbedder):
         Shape: (batch_size, num_tokens, `get_output_dim()`), zeros (before a projection) where there is no word
         """
         batch_size = elmo_tokens.size(0)
-        before = state_before(self.state_policy, self.bilm, batch_size, self._carried, self._steady_state())
+        before = state_before(self.state_policy, self.bilm, batch_size, self._carried, self.steady_state())
         with torch.set_grad_enabled(self.requires_grad and torch.is_grad_enabled()):
             try:
                 representations, after = self.bilm.represent(elmo_tokens, before)

@@ -4,6 +4,7 @@ Lines of text files, as the dataset readers see them: decoded, numbered, and fre
 
 import glob
 import gzip
+import lzma
 import os
 import zlib
 from typing import Iterator, List, Tuple
@@ -12,6 +13,8 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.file_utils import cached_path
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What opens a file of a given ending, and what such a file is called.
+COMPRESSIONS = {".gz": (gzip.open, "gzip"), ".xz": (lzma.open, "xz")}
 
 
 def matching_files(pattern: str) -> List[str]:
@@ -35,34 +38,35 @@ def matching_files(pattern: str) -> List[str]:
     files = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not files:
         raise ConfigurationError(
-            f"There is no file {pattern}, nor does it match any as a pattern. Give the path of a file (.gz is "
-            f"allowed) or a pattern such as 'data/*.conll', seen from {os.getcwd()}."
+            f"There is no file {pattern}, nor does it match any as a pattern. Give the path of a file (.gz and .xz "
+            f"are allowed) or a pattern such as 'data/*.conll', seen from {os.getcwd()}."
         )
     return files
 
 
 def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
     """
-    The lines of a UTF-8 file, `.gz` or not, with their numbers from 1 and without their ends. A byte order mark in
+    The lines of a UTF-8 file, `.gz`, `.xz` or neither, with their numbers from 1 and without their ends. A byte order mark in
     front is dropped and CRLF ends a line as LF does; only these do: a separator such as U+2028 is part of the line.
 
     # Raises
 
     `ConfigurationError`, naming file and line, for bytes that are not UTF-8, a NUL byte, a carriage return inside a
-    line, and a damaged `.gz`.
+    line, and a damaged `.gz` or `.xz`.
     """
-    opened = gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")
+    ending = os.path.splitext(path)[1]
+    opener, kind = COMPRESSIONS.get(ending, (open, "plain"))
     number = 0
-    with opened as file:
+    with opener(path, "rb") as file:
         try:
             for number, line in enumerate(file, 1):
                 if number == 1:
                     line = line.removeprefix(BYTE_ORDER_MARK)
                 yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), f"{path}, line {number}")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
             raise ConfigurationError(
-                f"{path}, after line {number}: the file is not a whole gzip file ({error}). Copy or compress it anew; "
-                f"if it is plain text, remove .gz from its name."
+                f"{path}, after line {number}: the file is not a whole {kind} file ({error}). Copy or compress it anew; "
+                f"if it is plain text, remove {ending} from its name."
             ) from error
 
 

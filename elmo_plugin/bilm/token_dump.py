@@ -1,0 +1,33 @@
+"""Vectors of words out of context, in the file of bilm-tf's `dump_token_embeddings`."""
+
+from pathlib import Path
+from typing import Sequence
+
+import numpy
+import torch
+
+from elmo_plugin.bilm.dump import as_written, check_output
+from elmo_plugin.bilm.embedding import SentenceReader
+from elmo_plugin.bilm.weights import whole_hdf5
+
+_WORDS_AT_ONCE = 8192
+
+
+def write_token_dump(reader: SentenceReader, words: Sequence[str], output: Path, dtype: str, force: bool = False) -> None:
+    """
+    Writes the dataset `embedding`, whose row i is the encoder's vector of word i.
+
+    Shape: (num_words, projection_dim)
+
+    # Raises
+
+    `ValueError` where the file can't be written, `OutOfMemory`.
+    """
+    check_output(output, force)
+    shape = (len(words), reader.bilm.options.projection_dim)
+    with as_written(output, "Nothing is kept"), whole_hdf5(output) as file:
+        dataset = file.create_dataset("embedding", shape, dtype=numpy.dtype(dtype))
+        for start in range(0, len(words), _WORDS_AT_ONCE):
+            with torch.no_grad():
+                vectors = reader.word_vectors(words[start : start + _WORDS_AT_ONCE])
+            dataset[start : start + _WORDS_AT_ONCE] = vectors.float().cpu().numpy()

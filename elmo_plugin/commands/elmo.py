@@ -1,0 +1,248 @@
+"""The subcommand `elmo`: the vectors of a text in an HDF5 file, as AllenNLP 0.9's subcommand of that name wrote them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+from allennlp.commands.subcommand import Subcommand
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.tqdm import Tqdm
+
+from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
+from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
+from elmo_plugin.bilm.embedding import ALL, CACHED_WORDS, DTYPES, FORMS
+from elmo_plugin.bilm.out_of_memory import OutOfMemory
+from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, ZERO
+from elmo_plugin.bilm.token_dump import write_token_dump
+from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.data.dataset_readers.lines import numbered_lines
+from elmo_plugin.elmo_embedder import DEFAULT_BATCH_SIZE, DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder
+from elmo_plugin.models.archived_bilm import load_archived_bilm
+
+STANDARD_INPUT = "-"
+TOKEN_EMBEDDINGS = "token embeddings"
+
+
+@Subcommand.register("elmo")
+class Elmo(Subcommand):
+    """
+    Registered as a `Subcommand` with name "elmo". It only parses: `bilm.dump.write_dump` does it.
+    """
+
+    requires_plugins: bool = False
+
+    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+        description = """Write a biLM's vectors of a tokenised text to an HDF5 file. Stopped, the same command goes on."""
+        subparser = parser.add_parser(self.name, description=description, help="Write a biLM's vectors of a text.")
+        subparser.add_argument(
+            "input_file", metavar="INPUT", help="tokenised text, a sentence a line (.gz and .xz too), or - for standard input"
+        )
+        subparser.add_argument("output_file", metavar="OUTPUT", help="the HDF5 file to write")
+        _add_output_arguments(subparser)
+        _add_model_arguments(subparser)
+        _add_batch_arguments(subparser)
+        subparser.set_defaults(func=embed_from_args)
+        return subparser
+
+
+def _add_output_arguments(subparser: argparse.ArgumentParser) -> None:
+    form = subparser.add_mutually_exclusive_group(required=True)
+    helps = ("all layers", "the top layer", "the average of the layers")
+    for name, text in zip(FORMS, helps):
+        form.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=f"write {text}")
+    form.add_argument(
+        "--token-embeddings",
+        action="store_const",
+        const=TOKEN_EMBEDDINGS,
+        dest="form",
+        help="INPUT is a vocabulary, a word a line: write the vectors of the words out of context, as one dataset "
+        "'embedding' (bilm-tf's dump_token_embeddings)",
+    )
+    subparser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the vectors")
+    subparser.add_argument("--forget-sentences", action="store_true", help="leave out the dataset sentence_to_index")
+    subparser.add_argument("--use-sentence-keys", action="store_true", help="name datasets by their sentence, not their line")
+    subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTPUT, and what another run left of it")
+
+
+def _add_model_arguments(subparser: argparse.ArgumentParser) -> None:
+    subparser.add_argument("--options-file", metavar="F", help="path or URL; without it, the original ELMo's")
+    subparser.add_argument("--weight-file", metavar="F", help="path or URL; without it, the original ELMo's")
+    subparser.add_argument("--archive", metavar="F", help="model.tar.gz, in place of these two files")
+    subparser.add_argument("--sidecar-file", metavar="F", help="the steady state, if not in sidecar.hdf5 beside the weights")
+    subparser.add_argument("--vocabulary-file", metavar="F", help="for a biLM of word ids")
+    subparser.add_argument(
+        "--state",
+        choices=STATE_POLICIES,
+        help=f"the state before a sentence: one stored state, zeros, or what the batch before left behind, as in AllenNLP "
+        f"0.9 ({STEADY})",
+    )
+
+
+def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
+    subparser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"sentences read together at most ({DEFAULT_BATCH_SIZE} with --state {STATEFUL}, else as many as the budget allows)",
+    )
+    subparser.add_argument(
+        "--token-budget", type=int, metavar="N", help=f"tokens read together at most ({DEFAULT_TOKEN_BUDGET})"
+    )
+    subparser.add_argument(
+        "--cached-words", type=int, metavar="N", default=CACHED_WORDS, help="words whose vectors are remembered"
+    )
+    subparser.add_argument("--cuda-device", type=int, metavar="N", default=-1, help="number of a GPU; -1 is the CPU")
+
+
+def embed_from_args(args: argparse.Namespace) -> None:
+    output = Path(args.output_file)
+    try:
+        check_flags(args)
+        if args.form == TOKEN_EMBEDDINGS:
+            words = WordVocabulary.from_file(args.input_file).words
+            write_token_dump(_embedder(args, ZERO).elmo_bilm.reader, words, output, args.dtype, args.force)
+            print(f"Success! Vectors of {len(words):,} words saved to {output}, as its dataset 'embedding'.")
+            return
+        embed(args, output)
+    except (ValueError, FileNotFoundError, OutOfMemory) as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def embed(args: argparse.Namespace, output: Path) -> None:
+    """The vectors of a text, with a bar that shows how far it is."""
+    state = args.state or STEADY
+    batch_size = args.batch_size
+    if batch_size is None and state == STATEFUL:
+        batch_size = DEFAULT_BATCH_SIZE
+    token_budget = DEFAULT_TOKEN_BUDGET if args.token_budget is None else args.token_budget
+    settings = DumpSettings(
+        args.form, args.dtype, Batching(batch_size, token_budget), args.use_sentence_keys, args.forget_sentences
+    )
+    lines = Lines(args.input_file)
+    reader = _embedder(args, state).elmo_bilm.reader
+    try:
+        with Bar() as bar:
+            text = write_dump(reader, lines, output, settings, args.force, bar)
+    except KeyboardInterrupt:
+        print(
+            f"Stopped. What was computed is kept in {parts_folder(output)}; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        raise
+    print(f"Success! Vectors of {text.num_sentences:,} sentences, {text.num_tokens:,} words, saved to {output}.")
+    key = "the sentence" if args.use_sentence_keys else "str(line number from 0)"
+    print(f"Read them with h5py.File({str(output)!r})[{key}], shape {shape_of(args.form)}.")
+
+
+def shape_of(form: str) -> str:
+    """The shape of a dataset, as one reads it."""
+    return "(layers, words, width)" if form == ALL else "(words, width)"
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """
+    # Raises
+
+    `ValueError` for flags that do not go together.
+    """
+    files = [args.options_file, args.weight_file]
+    if args.archive is not None:
+        given = _given(args, ["options_file", "weight_file", "sidecar_file", "vocabulary_file"])
+        if given:
+            raise ValueError(f"--archive holds all of a biLM, so {given} can't be given with it. Leave one or the other out.")
+    if files.count(None) == 1:
+        missing = "--options-file" if args.options_file is None else "--weight-file"
+        raise ValueError(f"Give --options-file and --weight-file together; {missing} is missing.")
+    if args.form == TOKEN_EMBEDDINGS:
+        given = _given(
+            args, ["state", "batch_size", "token_budget", "sidecar_file", "forget_sentences", "use_sentence_keys"]
+        )
+        if given:
+            raise ValueError(f"--token-embeddings reads words out of context, so {given} would change nothing. Leave it out.")
+    elif args.forget_sentences and args.use_sentence_keys:
+        raise ValueError(
+            "--use-sentence-keys keeps the sentences as names and writes no sentence_to_index, so --forget-sentences can't "
+            "be given with it. Leave one of them out."
+        )
+    if args.state == STATEFUL and args.token_budget is not None:
+        raise ValueError(
+            "--token-budget sorts sentences by length, but --state stateful reads them in their order. Give --batch-size, or "
+            "another --state."
+        )
+    if args.state not in (None, STEADY) and args.sidecar_file is not None:
+        raise ValueError(f"--sidecar-file holds the steady state, which --state {args.state} does not use. Leave one of them out.")
+    if args.input_file != STANDARD_INPUT and os.path.realpath(args.input_file) == os.path.realpath(args.output_file):
+        raise ValueError(f"INPUT and OUTPUT are both {args.input_file}. Give another name for the output.")
+
+
+def _given(args: argparse.Namespace, names: List[str]) -> str:
+    """The flags of these that were given."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(args, name) not in (None, False))
+
+
+def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
+    if args.archive is not None:
+        found = load_archived_bilm(args.archive, needs_steady=state == STEADY)
+        return ElmoEmbedder.from_bilm(
+            found.bilm,
+            cuda_device=args.cuda_device,
+            state=state,
+            steady=found.steady if state == STEADY else None,
+            vocabulary=found.vocabulary if found.bilm.options.char_cnn is None else None,
+            cached_words=args.cached_words,
+        )
+    return ElmoEmbedder(
+        args.options_file or DEFAULT_OPTIONS_FILE,
+        args.weight_file or DEFAULT_WEIGHT_FILE,
+        cuda_device=args.cuda_device,
+        state=state,
+        vocabulary_file=args.vocabulary_file,
+        sidecar_file=args.sidecar_file,
+        cached_words=args.cached_words,
+    )
+
+
+class Lines:
+    """
+    The sentences of a file, as often as one goes through them; standard input is kept in memory.
+
+    # Parameters
+
+    path : `str`
+
+    # Raises
+
+    `ValueError` where there is no such file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._kept: Optional[List[str]] = None
+        if path == STANDARD_INPUT:
+            self._kept = [line.strip() for line in sys.stdin]
+        elif not os.path.isfile(path):
+            raise ValueError(f"There is no file {path}. Give a text of one tokenised sentence a line, or - for standard input.")
+
+    def __iter__(self) -> Iterator[str]:
+        if self._kept is not None:
+            return iter(self._kept)
+        return (line.strip() for _, line in numbered_lines(self.path))
+
+
+class Bar:
+    """A bar of words done, with the time left; begins where a stopped run had come to."""
+
+    def __enter__(self) -> "Bar":
+        self._bar = None
+        return self
+
+    def __call__(self, progress: Progress) -> None:
+        if self._bar is None:
+            self._bar = Tqdm.tqdm(total=progress.num_tokens, initial=progress.num_done, unit="words", unit_scale=True)
+        self._bar.update(progress.num_done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,93 @@
+"""The biLM in an archive of AllenNLP: a language model's own, or the one that a task's model embeds words with."""
+
+from itertools import islice
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.models.archival import Archive, load_archive
+
+from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.softmax import Softmax
+from elmo_plugin.bilm.state import BilmState
+from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
+from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
+from elmo_plugin.data.vocabulary import word_vocabulary
+from elmo_plugin.models.language_model import BidirectionalLanguageModel
+from elmo_plugin.modules.elmo import ElmoEmbedder
+
+# Sentences that the steady state is computed from.
+NUM_SENTENCES = 256
+
+
+class ArchivedBilm(NamedTuple):
+    """
+    bilm : the model, on the CPU.
+    steady : where the archive has one, or one was asked for and can be computed.
+    vocabulary, softmax : a language model's.
+    """
+
+    bilm: Bilm
+    steady: Optional[BilmState]
+    vocabulary: Optional[WordVocabulary]
+    softmax: Optional[Softmax]
+
+
+def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> ArchivedBilm:
+    """
+    # Parameters
+
+    archive_file : `str`
+        `model.tar.gz`, or the directory of a training.
+    needs_steady : `bool`
+        Compute a language model's steady state, as `elmo-export` does.
+
+    # Raises
+
+    `ConfigurationError` where it holds no biLM or several.
+    """
+    archive = load_archive(archive_file)
+    if isinstance(archive.model, BidirectionalLanguageModel):
+        bilm = archive.model.language_model.bilm
+        steady = steady_state_from_text(archive, bilm, None)[0] if needs_steady else None
+        return ArchivedBilm(bilm, steady, word_vocabulary(archive.model.vocab), archive.model.language_model.softmax)
+    embedders = [module for module in archive.model.modules() if isinstance(module, ElmoEmbedder)]
+    if len(embedders) != 1:
+        raise ConfigurationError(
+            f"{archive_file} holds a {type(archive.model).__name__} with {len(embedders)} biLMs; expected a language model "
+            f"as training_configs/bilm.jsonnet trains it, or a model with one embedder \"elmo\". Give the biLM's files as "
+            f"--options-file and --weight-file."
+        )
+    return ArchivedBilm(embedders[0].bilm, embedders[0].steady_state(), None, None)
+
+
+def steady_state_from_text(archive: Archive, bilm: Bilm, text: Optional[str]) -> Tuple[Optional[BilmState], str]:
+    """
+    A language model's steady state, and what it was computed from.
+
+    # Parameters
+
+    archive : `Archive`
+    bilm : `Bilm`
+        Its biLM.
+    text : `str`, optional
+        Tokenised text; without it, the text that the model was trained with, where that is still there.
+    """
+    if bilm.options.char_cnn is None:
+        return None, "nothing: this biLM reads word ids"
+    sentences, source = _running_text(archive.config, text)
+    return compute_steady_state(bilm, sentences), source
+
+
+def _running_text(config: Dict[str, Any], text: Optional[str]) -> Tuple[List[List[str]], str]:
+    reader = ElmoSentencesReader()
+    if text is not None:
+        return list(islice(reader.sentences(text), NUM_SENTENCES)), text
+    for key in ("validation_data_path", "train_data_path"):
+        path = config.get(key)
+        try:
+            if path is not None:
+                return list(islice(reader.sentences(path), NUM_SENTENCES)), path
+        except ConfigurationError:
+            continue  # The text need not be where the archive is.
+    return RUNNING_TEXT, "a few sentences of English (the text it was trained with is not here; name some with --text)"
