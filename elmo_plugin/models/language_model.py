@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.state import BilmState, LstmState, with_rows_reset
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.training.metrics.perplexity import BidirectionalPerplexity
 from elmo_plugin.training.metrics.token_rate import TokenRate
@@ -53,6 +53,9 @@ class BidirectionalLanguageModel(Model):
     loss_scale : `float`, optional (default = `1.0`)
         The loss is the mean over tokens and directions in nats, times this. bilm-tf's is its `unroll_steps`; it matters
         to optimizers only through the clipping of gradients and Adagrad's initial accumulator.
+    state_reset : `float`, optional (default = `0.0`)
+        The probability with which a stream's state is set back to zeros before a window of training; see
+        `with_rows_reset` for why one should. bilm-tf never does.
     sparse_softmax : `bool`, optional (default = `False`)
         Sparse gradients for the rows of the softmax that were not drawn; see `Softmax`.
     """
@@ -64,6 +67,7 @@ class BidirectionalLanguageModel(Model):
         num_samples: Optional[int] = None,
         dropout: float = 0.0,
         loss_scale: float = 1.0,
+        state_reset: float = 0.0,
         sparse_softmax: bool = False,
         **kwargs,
     ) -> None:
@@ -78,7 +82,9 @@ class BidirectionalLanguageModel(Model):
                 f"`num_samples` must be between 1 and {len(words) - 1}, one less than the vocabulary has words, but it "
                 f"is {num_samples}. For a vocabulary as small as this, the full softmax (null) is as fast."
             )
-        self.num_samples, self.loss_scale = num_samples, loss_scale
+        if not 0.0 <= state_reset <= 1.0:
+            raise ConfigurationError(f"`state_reset` is a probability, from 0 to 1, but it is {state_reset}.")
+        self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
         self.language_model = LanguageModel(self.options, dropout, sparse_softmax)
         self._perplexity = BidirectionalPerplexity()
         self._token_rate = TokenRate()
@@ -133,7 +139,8 @@ class BidirectionalLanguageModel(Model):
         begins_anew = is_first and not self.training
         if state is None or begins_anew or state.batch_size != inputs.size(0):
             return self.language_model.zero_state(inputs.size(0))
-        return state.to(self.language_model.softmax.weight)
+        state = state.to(self.language_model.softmax.weight)
+        return with_rows_reset(state, self.state_reset) if self.training and self.state_reset > 0 else state
 
     def training_state(self) -> Optional[List[Tensor]]:
         """The training streams' LSTM states, for a checkpoint: four tensors, or `None` before the first window."""

@@ -25,6 +25,10 @@
   num_samples:: 8192,
   dropout:: 0.1,
 
+  // How often a stream forgets what it has read, per window. Text is read on from window to window, but a biLM is used on
+  // sentences that begin with nothing before them, and must have seen that. 0 is bilm-tf's way.
+  state_reset:: 0.05,
+
   // Streams of text side by side, and the length of the window that gradients go back through.
   batch_size:: 128,
   num_steps:: 20,
@@ -71,6 +75,7 @@
     dropout: config.dropout,
     // The scale of bilm-tf's loss, for which its learning rate and clipping were chosen.
     loss_scale: config.num_steps,
+    state_reset: config.state_reset,
   },
 
   local loader = {
