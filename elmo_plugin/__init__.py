@@ -8,7 +8,7 @@ model in pure PyTorch, works all the same, and so does `from elmo_plugin import 
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["ElmoEmbedder"]
+__all__ = ["ElmoEmbedder", "ElmoLanguageModel"]
 
 if find_spec("allennlp") is not None:
     from elmo_plugin import compat  # noqa: F401  (mends AllenNLP first)
@@ -16,9 +16,13 @@ if find_spec("allennlp") is not None:
 
 
 def __getattr__(name: str) -> Any:
-    """`ElmoEmbedder`, imported when it is asked for, so that importing the package stays cheap."""
+    """Names that are imported when they are asked for, so that importing the package stays cheap."""
     if name == "ElmoEmbedder":
         from elmo_plugin.elmo_embedder import ElmoEmbedder
 
         return ElmoEmbedder
+    if name == "ElmoLanguageModel":
+        from elmo_plugin.elmo_language_model import ElmoLanguageModel
+
+        return ElmoLanguageModel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
