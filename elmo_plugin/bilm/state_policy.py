@@ -29,9 +29,11 @@ def state_before(
     """
     if policy == STEADY:
         return steady.repeat_rows(batch_size)
+    zero = bilm.zero_state(batch_size)
     if policy == STATEFUL and carried is not None:
-        return with_batch_size(carried, batch_size)
-    return bilm.zero_state(batch_size)
+        # The model may have moved to another device since.
+        return with_batch_size(carried.to(zero.forward_.hidden), batch_size)
+    return zero
 
 
 def state_after(policy: str, carried: Optional[BilmState], new: BilmState) -> Optional[BilmState]:

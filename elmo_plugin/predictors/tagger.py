@@ -32,6 +32,10 @@ class TaggerPredictor(Predictor):
 
     Registered as a `Predictor` with name "elmo_tagger"; it is the default of the model of that name.
 
+    ```jsonnet
+    { "type": "elmo_tagger", "language": "en" }
+    ```
+
     # Parameters
 
     model : `Model`, required

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, state_after, state_before
 from tests.bilm.small_models import equal, random_state, small_bilm
@@ -26,6 +27,11 @@ def test_stateful_begins_with_zeros_and_goes_on_by_row(bilm):
     assert before.batch_size == 3
     assert equal(before.map(lambda tensor: tensor[:, :2]), CARRIED)
     assert equal(state_before("stateful", bilm, 1, CARRIED, STEADY), CARRIED.map(lambda tensor: tensor[:, :1]))
+
+
+def test_a_carried_state_follows_the_model_to_another_precision_or_device(bilm):
+    before = state_before("stateful", small_bilm().double(), 3, CARRIED, None)
+    assert all(tensor.dtype == torch.float64 for direction in before for tensor in direction)
 
 
 @pytest.mark.parametrize("policy", STATE_POLICIES)

@@ -1,0 +1,180 @@
+import argparse
+import json
+import re
+import shutil
+
+import numpy
+import pytest
+import torch
+from allennlp.commands.train import train_model_from_file
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.models import load_archive
+from allennlp.modules import TokenEmbedder
+from allennlp.modules.elmo import Elmo
+
+from elmo_plugin.bilm.characters import words_to_characters
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.sidecar import load_sidecar
+from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
+from elmo_plugin.bilm.weights import load_bilm
+from elmo_plugin.commands import elmo_export
+from tests.bilm.small_models import equal
+from tests.language_models import read_sentences, train
+
+FILES = ["options.json", "sidecar.hdf5", "vocabulary.txt", "weights.hdf5"]
+HELDOUT = "fixtures/corpus/heldout.txt"
+
+
+@pytest.fixture(scope="module")
+def place(project_root, tmp_path_factory):
+    """A folder with the fixtures and the archive of a language model that was trained on them from there."""
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("fixtures", "training_configs"):
+            shutil.copytree(project_root / name, folder / name)
+        train(folder / "out", dataset_reader__max_instances=100)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_its_place(place, monkeypatch):
+    monkeypatch.chdir(place)
+
+
+@pytest.fixture
+def model(place):
+    return load_archive(str(place / "out" / "model.tar.gz")).model.eval()
+
+
+def export(*arguments):
+    """`allennlp elmo-export` with these arguments."""
+    parser = argparse.ArgumentParser()
+    elmo_export.ElmoExport().add_subparser(parser.add_subparsers())
+    args = parser.parse_args(["elmo-export", *map(str, arguments)])
+    args.func(args)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("archive", ["out/model.tar.gz", "out"])
+def test_it_writes_options_weights_vocabulary_and_sidecar(archive, model, tmp_path, project_root):
+    export(archive, tmp_path / "deep" / "bilm")
+    folder = tmp_path / "deep" / "bilm"
+    assert names(folder) == FILES
+    assert BilmOptions.from_file(folder / "options.json") == model.options
+    bilm, expected = load_bilm(folder / "options.json", folder / "weights.hdf5"), model.language_model.bilm
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in bilm.state_dict().items())
+    vocabulary = (folder / "vocabulary.txt").read_bytes()
+    assert vocabulary == (project_root / "fixtures" / "corpus" / "vocabulary.txt").read_bytes()
+    softmax = load_sidecar(folder / "sidecar.hdf5", bilm.options).softmax
+    assert torch.equal(softmax.weight, model.language_model.softmax.weight)
+    assert torch.equal(softmax.bias, model.language_model.softmax.bias)
+
+
+def test_allennlps_own_elmo_makes_the_same_vectors_of_the_files(model, tmp_path, project_root):
+    export("out", tmp_path / "bilm")
+    theirs = Elmo(str(tmp_path / "bilm" / "options.json"), str(tmp_path / "bilm" / "weights.hdf5"), 1, dropout=0.0).eval()
+    sentences = read_sentences(project_root / HELDOUT)[:9]
+    characters = torch.zeros(9, max(map(len, sentences)), 50, dtype=torch.int64)
+    for row, sentence in zip(characters, sentences):
+        row[: len(sentence)] = torch.from_numpy(words_to_characters(sentence, 50))
+    bilm = model.language_model.bilm
+    with torch.no_grad():
+        expected = theirs(characters)["elmo_representations"][0]
+        ours, _ = bilm.represent(characters, bilm.zero_state(9))
+    present = (characters != 0).any(dim=2, keepdim=True)
+    mixed = ours.without_boundaries(sum(ours.layers) / 3)
+    numpy.testing.assert_allclose(mixed, expected * present, atol=1e-5, rtol=0)
+
+
+def test_it_ends_with_a_piece_of_configuration_that_works(tmp_path, capsys):
+    export("out", tmp_path / "bilm")
+    output = capsys.readouterr().out
+    assert f"The steady state was computed from {HELDOUT}." in output
+    params = json.loads(re.search(r"\{\n.*?\n\}", output, re.DOTALL).group())
+    embedder = TokenEmbedder.from_params(Params(params))
+    assert embedder.get_output_dim() == 32
+    sidecar = load_sidecar(tmp_path / "bilm" / "sidecar.hdf5", embedder.bilm.options)
+    assert torch.equal(embedder.steady_backward_memory, sidecar.steady_state.backward_.memory)
+
+
+def exported_state(folder):
+    return load_sidecar(folder / "sidecar.hdf5", BilmOptions.from_file(folder / "options.json")).steady_state
+
+
+def test_the_steady_state_is_that_of_the_held_out_text_or_of_the_text_that_is_named(model, tmp_path, capsys, place):
+    bilm, sentences = model.language_model.bilm, read_sentences(place / HELDOUT)
+    export("out", tmp_path / "a")
+    assert equal(exported_state(tmp_path / "a"), compute_steady_state(bilm, sentences))
+    (tmp_path / "text.txt").write_text("\n".join(map(" ".join, sentences[:20])))
+    export("out", tmp_path / "b", "--text", tmp_path / "text.txt")
+    assert equal(exported_state(tmp_path / "b"), compute_steady_state(bilm, sentences[:20]))
+    assert f"The steady state was computed from {tmp_path / 'text.txt'}." in capsys.readouterr().out
+
+
+def test_it_works_where_the_text_of_the_training_is_gone(model, tmp_path, monkeypatch, capsys, place):
+    monkeypatch.chdir(tmp_path)
+    export(place / "out" / "model.tar.gz", "bilm")
+    assert names(tmp_path / "bilm") == FILES
+    assert "from a few sentences of English (the text it was trained with is not here; name some with --text)" in (
+        capsys.readouterr().out
+    )
+    assert equal(exported_state(tmp_path / "bilm"), compute_steady_state(model.language_model.bilm, RUNNING_TEXT))
+
+
+def test_a_text_that_is_not_there_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(ConfigurationError, match="There is no file none.txt"):
+        export("out", tmp_path / "bilm", "--text", "none.txt")
+    assert names(tmp_path) == []
+
+
+def test_an_existing_directory_is_left_alone_unless_force_is_used(tmp_path):
+    (tmp_path / "bilm").mkdir()
+    (tmp_path / "bilm" / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigurationError, match="bilm: already exists. Use --force to overwrite it"):
+        export("out", tmp_path / "bilm")
+    assert names(tmp_path / "bilm") == ["mine.txt"]
+    export("out", tmp_path / "bilm", "--force")
+    assert names(tmp_path / "bilm") == FILES
+    assert names(tmp_path) == ["bilm"]
+
+
+def test_a_file_in_the_place_of_the_directory_is_an_error(tmp_path):
+    (tmp_path / "bilm").write_text("mine")
+    with pytest.raises(ConfigurationError, match="bilm: expected a directory to write to, found a file"):
+        export("out", tmp_path / "bilm", "--force")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left on device")])
+@pytest.mark.parametrize("existing", [False, True])
+def test_what_is_interrupted_leaves_all_as_it_was(tmp_path, monkeypatch, error, existing):
+    def interrupt(*_):
+        raise error
+
+    if existing:
+        (tmp_path / "bilm").mkdir()
+        (tmp_path / "bilm" / "mine.txt").write_text("mine")
+    monkeypatch.setattr(elmo_export, "save_sidecar", interrupt)
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        export("out", tmp_path / "bilm", "--force")
+    assert names(tmp_path) == (["bilm"] if existing else [])
+    assert not existing or names(tmp_path / "bilm") == ["mine.txt"]
+
+
+def test_the_archive_of_another_model_is_refused(tmp_path, place):
+    tagger = {"trainer.num_epochs": 1, "model.encoder.hidden_size": 4, "dataset_reader.max_instances": 4}
+    config = str(place / "training_configs" / "ner_baseline.jsonnet")
+    train_model_from_file(config, str(tmp_path / "tagger"), overrides=json.dumps(tagger))
+    with pytest.raises(ConfigurationError, match="tagger holds a ElmoTagger; expected a language model, as .*bilm.jsonnet"):
+        export(tmp_path / "tagger", tmp_path / "bilm")
+    assert names(tmp_path) == ["tagger"]
+
+
+def test_a_missing_archive_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.tar.gz"):
+        export(tmp_path / "none.tar.gz", tmp_path / "bilm")
+    assert names(tmp_path) == []
