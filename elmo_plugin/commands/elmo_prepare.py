@@ -14,11 +14,11 @@ from allennlp.common.tqdm import Tqdm
 from allennlp.common.util import SigTermReceived
 
 from elmo_plugin.corpus.directories import unfinished_directory
-from elmo_plugin.corpus.prepare import prepare_corpus
+from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN
 from elmo_plugin.corpus.processes import usable_cores
-from elmo_plugin.corpus.progress import Progress
 from elmo_plugin.corpus.settings import NORMAL_FORMS, PARAGRAPHS, SEGMENTERS, Settings, default_segmenter
+from elmo_plugin.corpus.work import Progress, Work
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +103,9 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
         help="fraction of the sentences kept out of training",
     )
     subparser.add_argument(
+        "--vocabulary-only", action="store_true", help="write the vocabulary of the whole text and its counts, nothing else"
+    )
+    subparser.add_argument(
         "--shards", type=int, metavar="N", help="number of training shards; without it, one for each 5M tokens"
     )
     subparser.add_argument(
@@ -133,9 +136,9 @@ def prepare_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     processes = usable_cores() if args.processes is None else args.processes
     try:
-        description = prepare_corpus(
-            args.inputs, output, settings_from_args(args), args.strict, args.force, processes, ProgressBar()
-        )
+        work = Work(args.strict, args.force, processes, ProgressBar())
+        prepare = prepare_vocabulary if args.vocabulary_only else prepare_corpus
+        description = prepare(args.inputs, output, settings_from_args(args), work)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     except (KeyboardInterrupt, SigTermReceived, OSError):
@@ -143,8 +146,12 @@ def prepare_from_args(args: argparse.Namespace) -> None:
         logger.error("Interrupted. The same command goes on from here; to start anew, remove %s first.", unfinished)
         raise
     print(summary(description))
-    print(f"Success! Prepared corpus saved to {output}. Train on it with:")
-    print(train_command(output, description))
+    if args.vocabulary_only:
+        print(f"Success! Vocabulary saved to {output}. You can now set the `vocabulary` entry of your configuration to:")
+        print(json.dumps({"type": "elmo_word_file", "file": str(output / "vocabulary.txt")}))
+    else:
+        print(f"Success! Prepared corpus saved to {output}. Train on it with:")
+        print(train_command(output, description))
 
 
 def settings_from_args(args: argparse.Namespace) -> Settings:

@@ -5,6 +5,6 @@ From raw documents to what a biLM trains on: sentences, tokens, shards, a vocabu
     counts of all blocks -> vocabulary and types
     blocks + types -> shuffled shards, held-out apart
 
-Nothing here imports torch or AllenNLP. Reading order: `settings`, `sources`, `blocks`, `lines`, `segmenters`,
-`encoding`, `types`, `shards`, `prepare`; and `prepared`, which reads the result.
+Nothing here imports torch or AllenNLP. Reading order: `settings`, `sources`, `blocks`, `lines`, `forms`, `segmenters`, `words`,
+`encoding`, `reading`, `splits`, `merging`, `shards`, `prepare`; and `prepared`, which reads the result.
 """

@@ -10,6 +10,7 @@ import numpy as np
 
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.lines import ODDITIES
+from elmo_plugin.corpus.word_lists import from_lines, to_lines
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,14 @@ class BlockFiles:
 
     def write(self, block: EncodedBlock, digest: str) -> Dict[str, Any]:
         """Writes everything, and last of all its facts, which it returns: a block that has them is complete."""
-        for part in ("ids", "offsets", "keys", "hashes"):
-            np.save(self.path(f"{part}.npy"), getattr(block, part))
-        self.path("types.txt").write_bytes("".join(word + "\n" for word in block.types).encode("utf-8"))
+        for part, array in block.arrays.items():
+            np.save(self.path(f"{part}.npy"), array)
+        self.path("types.txt").write_bytes(to_lines(block.types))
         facts = {
             "digest": digest,
-            "num_sentences": len(block.keys),
-            "num_tokens": len(block.ids),
-            "num_types": len(block.types),
-            "longest_sentence": int(np.diff(block.offsets).max(initial=0)),
+            "num_sentences": block.num_sentences,
+            "num_tokens": block.num_tokens,
+            "longest_sentence": block.longest_sentence,
             "oddities": {name: block.oddities[name] for name in ODDITIES},
             "reports": block.reports,
         }
@@ -61,10 +61,10 @@ class BlockFiles:
 
     def array(self, part: str) -> np.ndarray:
         """
-        An array of `EncodedBlock`, or what merging adds: `counts`, shape (num_splits, num_types), and `numbers`, for
-        each of the block's types its number in the corpus.
+        An array of `EncodedBlock`, or what later passes add: `counts`, shape (num_splits, num_types), and `numbers`,
+        for each of the block's types its number in the corpus.
         """
         return np.load(self.path(f"{part}.npy"), mmap_mode="r")
 
     def types(self) -> List[str]:
-        return self.path("types.txt").read_bytes().decode("utf-8").split("\n")[:-1]
+        return from_lines(self.path("types.txt").read_bytes())

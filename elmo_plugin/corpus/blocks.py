@@ -92,7 +92,8 @@ class BlockReader:
             for piece in self._pieces(source):
                 pieces.append(piece)
                 size += len(piece.data)
-                if size >= self.block_bytes:
+                # A piece of a large source is a little smaller than `block_bytes`; it is not to wait for another one.
+                if size >= self.block_bytes // 2:
                     yield Block(index, tuple(pieces))
                     index, pieces, size = index + 1, [], 0
         if pieces:

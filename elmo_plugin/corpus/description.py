@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Sequence
 
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.lines import ODDITIES
-from elmo_plugin.corpus.merging import Split, TypeTotals
+from elmo_plugin.corpus.merging import TypeTotals
 from elmo_plugin.corpus.prepared import FORMAT_VERSION
 from elmo_plugin.corpus.settings import Settings
 
@@ -33,8 +33,7 @@ def describe(
     files: List[Dict[str, Any]],
     facts: Dict[str, Any],
     totals: TypeTotals,
-    splits: Sequence[Split],
-    written: Dict[str, Dict[str, Any]],
+    sizes: Dict[str, Dict[str, int]],
 ) -> Dict[str, Any]:
     """
     All of `corpus.json` but the hashes of the files beside it.
@@ -47,15 +46,12 @@ def describe(
     facts : `Dict[str, Any]`
         Of `gather_facts`.
     totals : `TypeTotals`
-    splits : `Sequence[Split]`
-        In the order of `totals`.
-    written : `Dict[str, Dict[str, Any]]`
-        For each split its numbers of shards, sentences and tokens.
+    sizes : `Dict[str, Dict[str, int]]`
+        For each split, in the order of `totals`, its numbers of sentences, tokens and shards.
     """
     described = {}
-    for i, split in enumerate(splits):
-        of_split = written[split.name]
-        described[split.name] = {
+    for i, (name, of_split) in enumerate(sizes.items()):
+        described[name] = {
             **of_split,
             "out_of_vocabulary_tokens": int(totals.out_of_vocabulary[i]),
             "out_of_vocabulary_rate": float(totals.out_of_vocabulary[i]) / max(of_split["tokens"], 1),

@@ -1,9 +1,8 @@
 """One block of text to the ids of its own word types: the step that every process does by itself."""
 
-import zlib
 from collections import Counter
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from elmo_plugin.corpus.forms import id_texts, json_texts, read_id_vocabulary
 from elmo_plugin.corpus.lines import MARKS, MAX_REPORTS, Lines, clean, decode
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import SPECIALS, Settings
+from elmo_plugin.corpus.word_lists import word_hashes
 from elmo_plugin.corpus.words import NumberedWords, number_sentences, number_text
 
 # Sentence keys are uniform in [0, KEY_END): a slice of that range is a random sample of sentences, in random order.
@@ -22,43 +22,63 @@ KEY_END = 1 << KEY_BITS
 @dataclass
 class EncodedBlock:
     """
-    The sentences of a block in the order of their keys, as ids of the block's own types.
+    What is known of a block of text by itself.
 
     # Parameters
 
-    ids : `np.ndarray`
-        Shape `(num_tokens,)`, int32: index into `types`.
-    offsets : `np.ndarray`
-        Shape `(num_sentences + 1,)`, int64: where each sentence begins in `ids`.
-    keys : `np.ndarray`
-        Shape `(num_sentences,)`, int64, ascending.
+    arrays : `Dict[str, np.ndarray]`
+        `hashes`, shape `(num_types,)`, uint32, ascending: `word_hashes(types)`. Of `encode` also, with the sentences in
+        the order of their keys,
+        `ids`, shape `(num_tokens,)`, int32: index into `types`;
+        `offsets`, shape `(num_sentences + 1,)`, int64: where each sentence begins in `ids`;
+        `keys`, shape `(num_sentences,)`, int64, ascending.
+        Of `count` instead `counts`, shape `(1, num_types)`.
     types : `List[str]`
         The distinct words, ordered by `hashes`, then by first occurrence.
-    hashes : `np.ndarray`
-        Shape `(num_types,)`, uint32, ascending: `word_hashes(types)`.
+    num_sentences, num_tokens, longest_sentence : `int`
     oddities : `Counter`
     reports : `List[str]`
     """
 
-    ids: np.ndarray
-    offsets: np.ndarray
-    keys: np.ndarray
+    arrays: Dict[str, np.ndarray]
     types: List[str]
-    hashes: np.ndarray
+    num_sentences: int
+    num_tokens: int
+    longest_sentence: int
     oddities: Counter
     reports: List[str]
 
 
 def encode(block: Block, settings: Settings, strict: bool) -> EncodedBlock:
-    """Decodes, splits and segments the block, and numbers its words."""
+    """Decodes, splits and segments the block, numbers its words and gives each sentence its place."""
     words, lines = _read_tokenised(block, settings) or _read(block, settings, strict)
-    ids, types, hashes = _order_types(words)
+    encoded, order = _encoded(words, lines)
+    numbers = np.empty(len(order), np.int32)
+    numbers[order] = np.arange(len(order), dtype=np.int32)
     keys = sentence_keys(settings.seed, block.index, len(words.lengths))
-    order = np.argsort(keys, kind="stable")
-    ids, offsets = reorder(ids, offsets_of(words.lengths), order)
-    specials = [i for i, word in enumerate(types) if word in SPECIALS]
-    lines.oddities["literal_special_tokens"] = int(np.isin(ids, specials).sum()) if specials else 0
-    return EncodedBlock(ids, offsets, keys[order], types, hashes, lines.oddities, lines.reports)
+    by_key = np.argsort(keys, kind="stable")
+    ids, offsets = reorder(numbers[words.ids], offsets_of(words.lengths), by_key)
+    encoded.arrays.update(ids=ids, offsets=offsets, keys=keys[by_key])
+    return encoded
+
+
+def count(block: Block, settings: Settings, strict: bool) -> EncodedBlock:
+    """Decodes, splits and segments the block and counts its words."""
+    words, lines = _read_tokenised(block, settings) or _read(block, settings, strict)
+    encoded, order = _encoded(words, lines)
+    encoded.arrays["counts"] = np.bincount(words.ids, minlength=len(order))[np.newaxis, order]
+    return encoded
+
+
+def _encoded(words: NumberedWords, lines: Lines) -> Tuple[EncodedBlock, np.ndarray]:
+    """What `encode` and `count` have in common; and the order of the types by their hashes."""
+    hashes = word_hashes(words.types)
+    order = np.argsort(hashes, kind="stable")
+    specials = [i for i, word in enumerate(words.types) if word in SPECIALS]
+    lines.oddities["literal_special_tokens"] = int(np.isin(words.ids, specials).sum()) if specials else 0
+    types = list(map(words.types.__getitem__, order.tolist()))
+    sizes = (len(words.lengths), len(words.ids), int(words.lengths.max(initial=0)))
+    return EncodedBlock({"hashes": hashes[order]}, types, *sizes, lines.oddities, lines.reports), order
 
 
 def _read(block: Block, settings: Settings, strict: bool) -> Tuple[NumberedWords, Lines]:
@@ -109,11 +129,6 @@ def sentence_keys(seed: int, block_index: int, num_sentences: int) -> np.ndarray
     return (np.asarray(raw, dtype=np.uint64) >> np.uint64(64 - KEY_BITS)).astype(np.int64)
 
 
-def word_hashes(words: List[str]) -> np.ndarray:
-    """CRC-32 of each word in UTF-8: the same on every machine and in every process, unlike `hash`."""
-    return np.fromiter((zlib.crc32(word.encode("utf-8")) for word in words), np.uint32, len(words))
-
-
 def offsets_of(lengths: np.ndarray) -> np.ndarray:
     """`offsets[i] = lengths[0] + … + lengths[i - 1]`; one longer than `lengths`."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
@@ -127,12 +142,3 @@ def reorder(ids: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> Tuple[np
     new_offsets = offsets_of(lengths)
     source = np.arange(new_offsets[-1]) + np.repeat(offsets[order] - new_offsets[:-1], lengths)
     return ids[source], new_offsets
-
-
-def _order_types(words: NumberedWords) -> Tuple[np.ndarray, List[str], np.ndarray]:
-    """Ids, types and hashes with the types in the order of their hashes."""
-    hashes = word_hashes(words.types)
-    order = np.argsort(hashes, kind="stable")
-    new_ids = np.empty(len(words.types), np.int32)
-    new_ids[order] = np.arange(len(words.types), dtype=np.int32)
-    return new_ids[words.ids], [words.types[i] for i in order], hashes[order]

@@ -3,33 +3,20 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
+from elmo_plugin.corpus.word_lists import byte_lengths, from_lines, to_lines
 
 # Types are merged in as many parts, by their hashes, as keep the words held in memory at once below this.
 TYPES_PER_PART = 1 << 21
 _HASH_END = 1 << 32
 
-# Sorts as vocabularies do: (-count, word).
-Ranked = Tuple[int, str]
-
-
-@dataclass(frozen=True)
-class Split:
-    """The sentences whose keys lie in `[begin, end)`."""
-
-    name: str
-    begin: int
-    end: int
-
-    def range_in(self, block: BlockFiles) -> Tuple[int, int]:
-        """First and last + 1 of its sentences in a block."""
-        begin, end = np.searchsorted(block.array("keys"), np.array([self.begin, self.end]))
-        return int(begin), int(end)
+# Sorts as vocabularies do: (-count, word, number).
+Ranked = Tuple[int, str, int]
 
 
 @dataclass
@@ -61,18 +48,28 @@ class TypeMerger:
     # Parameters
 
     blocks : `Sequence[BlockFiles]`
-    splits : `Sequence[Split]`
+        Their `counts` are written already.
+    num_splits : `int`
         The vocabulary is made from the words of the first.
+    num_sentences : `int`
+        In the first split.
     settings : `Settings`
     scratch, output : `Path`
         Directories for intermediate and for final files.
     """
 
     def __init__(
-        self, blocks: Sequence[BlockFiles], splits: Sequence[Split], settings: Settings, scratch: Path, output: Path
+        self,
+        blocks: Sequence[BlockFiles],
+        num_splits: int,
+        num_sentences: int,
+        settings: Settings,
+        scratch: Path,
+        output: Path,
     ) -> None:
         self.blocks = blocks
-        self.splits = splits
+        self.num_splits = num_splits
+        self.num_sentences = num_sentences
         self.settings = settings
         self.scratch = scratch
         self.output = output
@@ -86,7 +83,6 @@ class TypeMerger:
         `ValueError` if no word is frequent enough for the vocabulary.
         """
         for block in self.blocks:
-            np.save(block.path("counts.npy"), self._count(block))
             np.save(block.path("numbers.npy"), np.zeros(len(block.array("hashes")), np.int32))
         local_types = sum(len(block.array("hashes")) for block in self.blocks)
         num_parts = max(1, -(-local_types // TYPES_PER_PART))
@@ -94,20 +90,14 @@ class TypeMerger:
         num_types = len(SPECIALS)
         for part in range(num_parts):
             words, counts = self._merge_part(part, num_parts, num_types)
+            ranked = self._rank(ranked, words, counts[0], num_types)
             num_types += len(words)
-            ranked = self._rank(ranked, words, counts[0])
         if not ranked:
             raise ValueError(
                 f"min_count: none of the {num_types - len(SPECIALS)} words of the text occurs at least "
                 f"{self.settings.min_count} times in the training sentences; lower it or give more text."
             )
         return self._number(ranked, num_parts, num_types)
-
-    def _count(self, block: BlockFiles) -> np.ndarray:
-        """Shape: (num_splits, num_types of the block)"""
-        ids, offsets, num_types = block.array("ids"), block.array("offsets"), len(block.array("hashes"))
-        ranges = [split.range_in(block) for split in self.splits]
-        return np.stack([np.bincount(ids[offsets[b] : offsets[e]], minlength=num_types) for b, e in ranges])
 
     def _merge_part(self, part: int, num_parts: int, first: int) -> Tuple[List[str], np.ndarray]:
         """
@@ -125,67 +115,68 @@ class TypeMerger:
             shifted = np.where(numbers < len(SPECIALS), numbers, numbers + np.int32(first - len(SPECIALS)))
             np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = shifted
             pieces.append((numbers, block.array("counts")[:, begin:end]))
-        counts = np.zeros((len(self.splits), len(table)), np.int64)
+        counts = np.zeros((self.num_splits, len(table)), np.int64)
         for numbers, of_block in pieces:
             counts[:, numbers] += of_block
         words, counts = list(table)[len(SPECIALS) :], counts[:, len(SPECIALS) :]
-        self._words_path(part).write_bytes(_lines(words))
+        self._words_path(part).write_bytes(to_lines(words))
         np.save(self._counts_path(part), counts)
         return words, counts
 
-    def _rank(self, ranked: List[Ranked], words: List[str], counts: np.ndarray) -> List[Ranked]:
+    def _rank(self, ranked: List[Ranked], words: List[str], counts: np.ndarray, first: int) -> List[Ranked]:
         """The words for the vocabulary among `ranked` and `words`, most frequent first, ties by code point."""
-        ranked = ranked + [(-int(counts[i]), words[i]) for i in np.flatnonzero(counts >= self.settings.min_count)]
+        frequent = np.flatnonzero(counts >= self.settings.min_count).tolist()
+        ranked = ranked + _sort_keys(words, counts, frequent, first)
         ranked.sort()
         return ranked if self.settings.max_size is None else ranked[: self.settings.max_size - len(SPECIALS)]
 
     def _number(self, ranked: List[Ranked], num_parts: int, num_types: int) -> TypeTotals:
-        vocabulary = {word: i for i, word in enumerate([*SPECIALS, *(word for _, word in ranked)])}
-        totals = TypeTotals(num_types, len(vocabulary), self._literal_unknowns(), np.zeros(len(self.splits), np.int64))
+        """The second pass: final numbers, the files, and the totals."""
+        vocabulary_size = len(SPECIALS) + len(ranked)
+        totals = TypeTotals(num_types, vocabulary_size, self._literal_unknowns(), np.zeros(self.num_splits, np.int64))
         # Shape: (num_types,), from the first pass's numbers to the final ones
-        final = np.arange(num_types, dtype=np.int32)
-        begin, next_other = len(SPECIALS), len(vocabulary)
+        final = np.full(num_types, -1, np.int32)
+        final[: len(SPECIALS)] = np.arange(len(SPECIALS))
+        final[[number for _, _, number in ranked]] = np.arange(len(SPECIALS), vocabulary_size)
+        begin, next_other = len(SPECIALS), vocabulary_size
         with (self.output / "types.txt").open("wb") as types_file:
-            types_file.write(_lines(vocabulary))
+            types_file.write(to_lines([*SPECIALS, *(word for _, word, _ in ranked)]))
             for part in range(num_parts):
-                words = _read_lines(self._words_path(part))
-                counts = np.load(self._counts_path(part))
-                others = [i for i, word in enumerate(words) if word not in vocabulary]
-                others.sort(key=lambda i: (-counts[0, i], words[i]))
-                numbers = np.array([vocabulary.get(word, -1) for word in words], np.int32)
-                numbers[others] = np.arange(next_other, next_other + len(others))
-                types_file.write(_lines(words[i] for i in others))
-                final[begin : begin + len(words)] = numbers
+                words, counts = from_lines(self._words_path(part).read_bytes()), np.load(self._counts_path(part))
+                others = np.flatnonzero(final[begin : begin + len(words)] < 0)
+                in_order = sorted(_sort_keys(words, counts[0], others.tolist(), begin))
+                final[[number for _, _, number in in_order]] = np.arange(next_other, next_other + len(others))
+                types_file.write(to_lines([word for _, word, _ in in_order]))
                 begin, next_other = begin + len(words), next_other + len(others)
                 totals.out_of_vocabulary += counts[:, others].sum(axis=1)
                 self._add_lengths(totals, words, counts)
         for block in self.blocks:
             numbers = np.load(block.path("numbers.npy"), mmap_mode="r+")
             numbers[:] = final[numbers]
-        self._write_vocabulary(vocabulary, ranked, totals)
+        self._write_vocabulary(ranked, totals)
         return totals
 
     def _literal_unknowns(self) -> np.ndarray:
         """Shape: (num_splits,). How often the text itself says `<UNK>`."""
         unknown = SPECIALS.index(UNKNOWN)
-        found = np.zeros(len(self.splits), np.int64)
+        found = np.zeros(self.num_splits, np.int64)
         for block in self.blocks:
             found += block.array("counts")[:, block.array("numbers") == unknown].sum(axis=1)
         return found
 
     def _add_lengths(self, totals: TypeTotals, words: List[str], counts: np.ndarray) -> None:
-        lengths = np.fromiter((len(word.encode("utf-8")) for word in words), np.int64, len(words))
+        lengths = byte_lengths(words)
         totals.cut_tokens += counts[:, lengths > self.settings.max_characters - WORD_MARKS].sum(axis=1)
         totals.longest_token_bytes = max(totals.longest_token_bytes, int(lengths.max(initial=0)))
 
-    def _write_vocabulary(self, vocabulary: Iterable[str], ranked: Sequence[Ranked], totals: TypeTotals) -> None:
+    def _write_vocabulary(self, ranked: List[Ranked], totals: TypeTotals) -> None:
         """Counts stand beside the words; for `<S>` and `</S>` they are sentences, for `<UNK>` tokens outside."""
-        ranges = (self.splits[0].range_in(block) for block in self.blocks)
-        num_sentences = sum(end - begin for begin, end in ranges)
-        counts = [num_sentences, num_sentences, int(totals.out_of_vocabulary[0]), *(-count for count, _ in ranked)]
-        (self.output / "vocabulary.txt").write_bytes(_lines(vocabulary))
-        pairs = (f"{word}\t{count}" for word, count in zip(vocabulary, counts))
-        (self.output / "vocabulary.counts.tsv").write_bytes(_lines(pairs))
+        words = [*SPECIALS, *(word for _, word, _ in ranked)]
+        counts = [self.num_sentences, self.num_sentences, int(totals.out_of_vocabulary[0])]
+        counts += [-negative for negative, _, _ in ranked]
+        (self.output / "vocabulary.txt").write_bytes(to_lines(words))
+        pairs = (f"{word}\t{count}" for word, count in zip(words, counts))
+        (self.output / "vocabulary.counts.tsv").write_bytes(to_lines(pairs))
 
     def _words_path(self, part: int) -> Path:
         return self.scratch / f"part-{part:04d}.words.txt"
@@ -194,10 +185,7 @@ class TypeMerger:
         return self.scratch / f"part-{part:04d}.counts.npy"
 
 
-def _lines(words: Iterable[str]) -> bytes:
-    return "".join(word + "\n" for word in words).encode("utf-8")
-
-
-def _read_lines(path: Path) -> List[str]:
-    """Lines end at newlines alone: `str.splitlines` would also break words at rarer characters."""
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]
+def _sort_keys(words: List[str], counts: np.ndarray, chosen: List[int], first: int) -> List[Ranked]:
+    """For each chosen position in `words` what it is sorted by, and its number when the first word's is `first`."""
+    negative = (-counts[chosen]).tolist()
+    return [(count, words[i], first + i) for count, i in zip(negative, chosen)]

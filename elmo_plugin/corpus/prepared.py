@@ -8,6 +8,8 @@ from typing import Any, Dict, Iterator, List
 
 import numpy as np
 
+from elmo_plugin.corpus.word_lists import from_lines
+
 FORMAT_VERSION = 1
 TRAIN, HELD_OUT = "train", "heldout"
 DESCRIPTION = "corpus.json"
@@ -73,7 +75,7 @@ class PreparedCorpus:
         return cls(Path(directory), description)
 
     def types(self) -> List[str]:
-        return (self.directory / "types.txt").read_bytes().decode("utf-8").split("\n")[:-1]
+        return from_lines((self.directory / "types.txt").read_bytes())
 
     def shards(self, split: str) -> Iterator[PreparedShard]:
         """The shards of `train` or `heldout`, in order."""

@@ -1,18 +1,16 @@
 """The splits written as shards: sentences in random order, as type ids and as text."""
 
-import json
 import mmap
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 import numpy as np
 
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.encoding import offsets_of, reorder
-from elmo_plugin.corpus.merging import Split
+from elmo_plugin.corpus.splits import Split
 
 # Twenty MB of ids: small enough to shuffle in memory, large enough to be read in long runs.
 TOKENS_PER_SHARD = 5_000_000
@@ -62,14 +60,14 @@ class ShardWriter:
     output: Path
     fingerprint: str
 
-    def __call__(self, shard: Shard) -> Dict[str, Any]:
+    def __call__(self, shard: Shard) -> None:
         """
         Writes `NNNNN.ids.npy`, `NNNNN.offsets.npy` and `NNNNN.txt`: the sentences of all blocks whose keys lie in the
-        shard's range, in the order of their keys. Returns their `sentences` and `tokens`.
+        shard's range, in the order of their keys.
         """
-        done = self.scratch / f"{shard.split.name}.{shard.number:05d}.{self.fingerprint}.json"
+        done = self.scratch / f"{shard.split.name}.{shard.number:05d}.{self.fingerprint}.done"
         if done.exists():
-            return json.loads(done.read_text(encoding="utf-8"))
+            return
         ids, lengths, keys = self._gather(shard.split)
         ids, offsets = reorder(ids, offsets_of(lengths), np.argsort(keys, kind="stable"))
         path = self.output / shard.split.name / f"{shard.number:05d}"
@@ -78,16 +76,12 @@ class ShardWriter:
         with open(f"{path}.txt", "wb") as text_file:
             for text in texts(ids, offsets, TypeWords(self.output / "types.txt")):
                 text_file.write(text.encode("utf-8"))
-        counts = {"split": shard.split.name, "sentences": len(offsets) - 1, "tokens": len(ids)}
-        unfinished = done.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(counts), encoding="utf-8")
-        os.replace(unfinished, done)
-        return counts
+        done.touch()
 
     def clear_others(self, split_names: Sequence[str]) -> None:
         """Removes the directories of splits that an interrupted preparation left, unless it was this one."""
         for name in split_names:
-            if not any(self.scratch.glob(f"{name}.*.{self.fingerprint}.json")):
+            if not any(self.scratch.glob(f"{name}.*.{self.fingerprint}.done")):
                 shutil.rmtree(self.output / name, ignore_errors=True)
 
     def _gather(self, split: Split) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ fast where pyarrow is installed; wherever it cannot tell the same result apart, 
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -17,8 +17,9 @@ import numpy as np
 _WIDE_SPACES = np.array(
     [int.from_bytes(chr(code).encode("utf-8"), "big") for code in range(0x80, 0x3001) if chr(code).isspace()]
 )
+_SPACES = b" \t\n\r\x0b\x0c"
 _RARE_SPACES = (b"\x1c", b"\x1d", b"\x1e", b"\x1f")
-_MAX_BYTES = 1 << 31
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -66,29 +67,47 @@ def number_text(data: bytes) -> Optional[NumberedWords]:
         import pyarrow
     except ImportError:
         return None
-    if has_rare_spaces(data) or len(data) >= _MAX_BYTES:
+    if has_rare_spaces(data):
         return None
-    # Shape: (bytes of data + 1,); the end counts as a line's end
-    characters = np.frombuffer(data + b"\n", np.uint8)
+    words, lengths = [], []
+    for begin, end in _chunks(data):
+        of_chunk, of_lines = _words_of_lines(data[begin:end])
+        words.append(pyarrow.StringArray.from_buffers(len(of_chunk[0]) - 1, *map(pyarrow.py_buffer, of_chunk)))
+        lengths.append(of_lines)
+    encoded = pyarrow.chunked_array(words, pyarrow.string()).dictionary_encode()
+    ids = [chunk.indices.to_numpy() for chunk in encoded.chunks]
+    types = encoded.chunk(encoded.num_chunks - 1).dictionary.to_pylist() if ids else []
+    return NumberedWords(
+        np.concatenate([np.zeros(0, np.int32), *ids]), np.concatenate([np.zeros(0, np.int64), *lengths]), types
+    )
+
+
+def _chunks(data: bytes) -> Iterator[Tuple[int, int]]:
+    """Whole lines, about as many as a processor's cache holds together with what is made of them."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin + _CHUNK_BYTES) + 1 or len(data)
+        yield begin, end
+        begin = end
+
+
+def _words_of_lines(data: bytes) -> Tuple[Tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """
+    What an Arrow array of the words is made of, offsets and then bytes with nothing between words; and the number of
+    words in each line that has any.
+    """
+    # Shape: (bytes of data + 2,); white space in front and behind, so that each word has both its ends
+    characters = np.frombuffer(b"\n" + data + b"\n", np.uint8)
     is_space = (characters == 32) | ((characters >= 9) & (characters <= 13))
-    is_end = is_space[1:] & ~is_space[:-1]
-    # Shape: (num_tokens,): where each word ends
-    ends = np.flatnonzero(is_end) + 1
-    words, offsets = _without_spaces(characters, is_space, ends)
-    arrays = [pyarrow.py_buffer(offsets), pyarrow.py_buffer(words)]
-    encoded = pyarrow.StringArray.from_buffers(len(ends), *arrays).dictionary_encode()
-    lengths = np.diff(np.searchsorted(ends, np.flatnonzero(characters == 10), side="right"), prepend=0)
-    ids = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    return NumberedWords(ids, lengths[lengths > 0], encoded.dictionary.to_pylist())
-
-
-def _without_spaces(characters: np.ndarray, is_space: np.ndarray, ends: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
-    """The words' bytes with nothing between them, and where each begins there: what an Arrow array is made of."""
-    # Of the characters up to the end of word i, those that are spaces are missing in front of the end of word i.
-    num_spaces = np.cumsum(is_space, dtype=np.int32)
-    offsets = np.zeros(len(ends) + 1, np.int32)
-    offsets[1:] = ends - num_spaces[ends - 1]
-    return characters[~is_space], offsets
+    changes = np.flatnonzero(is_space[1:] != is_space[:-1])
+    starts, ends = changes[::2], changes[1::2]
+    offsets = np.zeros(len(starts) + 1, np.int32)
+    np.cumsum(ends - starts, out=offsets[1:])
+    # Shape: (number of lines,), words up to the end of each line
+    up_to = np.searchsorted(ends, np.flatnonzero(characters[1:] == 10), side="right")
+    lengths = np.diff(up_to, prepend=0)
+    words = np.frombuffer(data.translate(None, _SPACES), np.uint8)
+    return (offsets, words), lengths[lengths > 0]
 
 
 def has_rare_spaces(data: bytes) -> bool:

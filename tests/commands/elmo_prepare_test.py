@@ -109,12 +109,19 @@ def test_chinese_is_segmented_by_jieba_unless_told_otherwise(run, tmp_path):
 
 def test_processes_reach_the_preparation_and_change_nothing(run, tmp_path, monkeypatch):
     used = []
-    monkeypatch.setattr(elmo_prepare, "prepare_corpus", lambda *arguments: used.append(arguments[5]) or prepare_corpus(*arguments))
+    monkeypatch.setattr(elmo_prepare, "prepare_corpus", lambda *arguments: used.append(arguments[3].processes) or prepare_corpus(*arguments))
     run("text.txt", "one", "--processes", "1")
     run("text.txt", "two", "--processes", "2")
     run("text.txt", "all")
     assert used == [1, 2, usable_cores()]
     assert described(tmp_path, "one") == described(tmp_path, "two") == described(tmp_path, "all")
+
+
+def test_the_vocabulary_alone_ends_with_the_entry_of_the_configuration(run, tmp_path, capsys):
+    run("text.txt", "out", "--vocabulary-only")
+    entry = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert entry == {"type": "elmo_word_file", "file": "out/vocabulary.txt"}
+    assert (tmp_path / "out" / "vocabulary.txt").is_file() and not (tmp_path / "out" / "train").exists()
 
 
 def test_an_interrupted_command_says_how_to_go_on(run, tmp_path, monkeypatch, caplog):

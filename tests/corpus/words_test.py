@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from elmo_plugin.corpus import words
 from elmo_plugin.corpus.words import has_rare_spaces, number_sentences, number_text
 
 
@@ -12,20 +13,22 @@ def definition(text):
 
 
 def test_words_are_numbered_in_order_of_first_occurrence():
-    words = number_sentences([["a", "b", "a"], ["c", "a"]])
-    assert words.ids.tolist() == [0, 1, 0, 2, 0]
-    assert words.lengths.tolist() == [3, 2]
-    assert words.types == ["a", "b", "c"]
-    assert (words.ids.dtype, words.lengths.dtype) == (np.int32, np.int64)
+    numbered = number_sentences([["a", "b", "a"], ["c", "a"]])
+    assert numbered.ids.tolist() == [0, 1, 0, 2, 0]
+    assert numbered.lengths.tolist() == [3, 2]
+    assert numbered.types == ["a", "b", "c"]
+    assert (numbered.ids.dtype, numbered.lengths.dtype) == (np.int32, np.int64)
 
 
 def test_no_sentence_gives_no_words():
-    words = number_sentences([])
-    assert (len(words.ids), len(words.lengths), words.types) == (0, 0, [])
+    numbered = number_sentences([])
+    assert (len(numbered.ids), len(numbered.lengths), numbered.types) == (0, 0, [])
 
 
-def test_the_fast_path_does_what_the_definition_does():
+@pytest.mark.parametrize("chunk_bytes", [1, 4, 1 << 18])
+def test_the_fast_path_does_what_the_definition_does(monkeypatch, chunk_bytes):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    monkeypatch.setattr(words, "_CHUNK_BYTES", chunk_bytes)
     generator = random.Random(0)
     for _ in range(3000):
         text = "".join(generator.choice("ab\n \t\r\x0b\x0c字“é") for _ in range(generator.randrange(14)))

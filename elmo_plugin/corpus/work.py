@@ -1,0 +1,55 @@
+"""How a preparation is done, and how it tells how far it is."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+class Progress:
+    """Told of each stage and of each step in it; this one keeps it to itself."""
+
+    def begin(self, title: str, total: Optional[int], unit: str) -> None:
+        """
+        # Parameters
+
+        title : `str`
+        total : `int`, optional
+            How much there is to do in this stage; `None` if that is unknown.
+        unit : `str`
+            What is counted, `B` for bytes.
+        """
+
+    def reach(self, done: int) -> None:
+        """
+        # Parameters
+
+        done : `int`
+            How much of the stage is done.
+        """
+
+    def end(self) -> None:
+        """The stage is over."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    How a preparation is done; its result does not depend on it.
+
+    # Parameters
+
+    strict : `bool`
+        Stop at the first line that cannot be used, instead of counting and skipping it.
+    force : `bool`
+        Replace the output if it exists.
+    processes : `int`
+    progress : `Progress`
+    """
+
+    strict: bool = False
+    force: bool = False
+    processes: int = 1
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise ValueError(f"processes: expected at least 1; got {self.processes}.")
