@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder, WordEncoder
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE, word_to_characters
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.projected_lstm import ProjectedLstm
+from elmo_plugin.bilm.projected_lstm import ProjectedLstm, read_in_step
 from elmo_plugin.bilm.ragged import reverse_rows
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.vocabulary import WordVocabulary
@@ -100,8 +100,9 @@ class Bilm(nn.Module):
         Shapes: `num_layers` times (batch_size, num_steps, projection_dim)
         """
         vectors = self.encoder(types)
-        forward_layers, forward_state = self.forward_lstm(vectors[forward_inputs], state.forward_, lengths)
-        backward_layers, backward_state = self.backward_lstm(vectors[backward_inputs], state.backward_, lengths)
+        (forward_layers, forward_state), (backward_layers, backward_state) = read_in_step(
+            (self.forward_lstm, self.backward_lstm), (vectors[forward_inputs], vectors[backward_inputs]), state, lengths
+        )
         return forward_layers, backward_layers, BilmState(forward_state, backward_state)
 
     def represent(self, words: Tensor, state: BilmState) -> Tuple[Representations, BilmState]:
@@ -135,8 +136,9 @@ class Bilm(nn.Module):
         lengths : tokens in each row, `<S>` and `</S>` included. Shape: (batch_size,)
         state : before the first token, one row for each of `vectors`.
         """
-        forward_layers, forward_state = self.forward_lstm(vectors, state.forward_, lengths)
-        reversed_layers, backward_state = self.backward_lstm(reverse_rows(vectors, lengths), state.backward_, lengths)
+        (forward_layers, forward_state), (reversed_layers, backward_state) = read_in_step(
+            (self.forward_lstm, self.backward_lstm), (vectors, reverse_rows(vectors, lengths)), state, lengths
+        )
         positions = torch.arange(vectors.size(1), device=lengths.device)
         mask = positions.unsqueeze(0) < lengths.unsqueeze(1)
         layers = [torch.cat([vectors, vectors], dim=-1) * mask.unsqueeze(-1).to(vectors.dtype)]

@@ -1,13 +1,14 @@
 """One direction of the contextual half: a stack of LSTM layers with projections (Sak et al. 2014)."""
 
 import math
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.dispatch import projected_lstm
+from elmo_plugin.bilm.ops.dispatch import projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm import Chain
 from elmo_plugin.bilm.options import LstmOptions
 from elmo_plugin.bilm.ragged import RaggedLayout
 from elmo_plugin.bilm.state import LstmState
@@ -15,7 +16,7 @@ from elmo_plugin.bilm.state import LstmState
 
 class ProjectedLstmLayer(nn.Module):
     """
-    Weights of one layer, the recurrence of `ops.projected_lstm` on them.
+    Weights of one layer, for the recurrence of `ops.projected_lstm`.
 
     Gate blocks are in the order input, candidate, forget, output. The forget gate's +1.0 is added when the layer
     runs and is no part of `bias`, so that weights come out of a file and go back into it bit by bit.
@@ -46,26 +47,18 @@ class ProjectedLstmLayer(nn.Module):
         nn.init.xavier_uniform_(self.weight_projection)
         nn.init.zeros_(self.bias)
 
-    def forward(self, packed: Tensor, rows_per_step: List[int], state: LstmState) -> Tuple[Tensor, LstmState]:
+    def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """
+        What the recurrence takes: the input's share of the gates of all steps in one product, state and weights.
+
         # Parameters
 
         packed : inputs as `RaggedLayout` packs them. Shape: (sum of lengths, projection_dim)
-        rows_per_step : of that layout.
-        state : of this layer alone. Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
+        hidden, memory : of this layer, rows in that layout's order.
+            Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
         """
         input_gates = functional.linear(packed, self.weight_input, self.bias + self.forget_offset)
-        output, hidden, memory = projected_lstm(
-            input_gates,
-            rows_per_step,
-            state.hidden,
-            state.memory,
-            self.weight_recurrent,
-            self.weight_projection,
-            self.options.cell_clip,
-            self.options.projection_clip,
-        )
-        return output, LstmState(hidden, memory)
+        return Chain(input_gates, hidden, memory, self.weight_recurrent, self.weight_projection)
 
 
 class ProjectedLstm(nn.Module):
@@ -111,14 +104,39 @@ class ProjectedLstm(nn.Module):
         The output of each layer, skip connections included, zeros beyond a row's length, and the state after each
         row's last token. Shapes: `num_layers` times (batch_size, num_steps, projection_dim)
         """
-        layout = RaggedLayout(lengths, inputs.size(0), inputs.size(1), inputs.device)
-        current = layout.pack(inputs)
-        outputs, states = [], []
-        for index, layer in enumerate(self.layers):
-            current = functional.dropout(current, self.dropout, self.training)
-            before = LstmState(layout.sort_rows(state.hidden[index]), layout.sort_rows(state.memory[index]))
-            output, after = layer(current, layout.rows_per_step, before)
-            current = output + current if index > 0 and self.options.use_skip_connections else output
-            outputs.append(layout.unpack(current))
-            states.append(LstmState(layout.restore_rows(after.hidden), layout.restore_rows(after.memory)))
-        return outputs, LstmState(*(torch.stack(tensors) for tensors in zip(*states)))
+        return read_in_step([self], [inputs], [state], lengths)[0]
+
+
+def read_in_step(
+    lstms: Sequence[ProjectedLstm],
+    inputs: Sequence[Tensor],
+    states: Sequence[LstmState],
+    lengths: Optional[Tensor] = None,
+) -> List[Tuple[List[Tensor], LstmState]]:
+    """
+    What each of several LSTMs of the same options returns for its own inputs and state, found layer by layer and step
+    by step together. They know nothing of each other; it only is faster (see `ops.projected_lstm_buffered`).
+
+    # Parameters
+
+    lengths : tokens in each row, for all alike.
+    """
+    layout = RaggedLayout(lengths, inputs[0].size(0), inputs[0].size(1), inputs[0].device)
+    options = lstms[0].options
+    currents = [layout.pack(padded) for padded in inputs]
+    results: List[Tuple[List[Tensor], List[LstmState]]] = [([], []) for _ in lstms]
+    for index in range(options.num_layers):
+        currents = [functional.dropout(x, lstm.dropout, lstm.training) for lstm, x in zip(lstms, currents)]
+        chains = [
+            lstm.layers[index].chain(x, layout.sort_rows(state.hidden[index]), layout.sort_rows(state.memory[index]))
+            for lstm, x, state in zip(lstms, currents, states)
+        ]
+        chain_outputs = projected_lstms(chains, layout.rows_per_step, options.cell_clip, options.projection_clip)
+        for number, (output, hidden, memory) in enumerate(chain_outputs):
+            has_skip = index > 0 and options.use_skip_connections
+            currents[number] = output + currents[number] if has_skip else output
+            results[number][0].append(layout.unpack(currents[number]))
+            results[number][1].append(LstmState(layout.restore_rows(hidden), layout.restore_rows(memory)))
+    return [
+        (layers, LstmState(*(torch.stack(tensors) for tensors in zip(*layer_states)))) for layers, layer_states in results
+    ]
