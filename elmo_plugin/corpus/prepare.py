@@ -89,6 +89,9 @@ def _begin(
     """Checks what can be checked at once; then gives the input, the directory to write and one for scratch."""
     check_replaceable(output, work.force)
     sources = find_sources(inputs, TEXT_ENDINGS if settings.json_field is None else JSON_ENDINGS)
+    inside = [s.name for s in sources if s.path is not None and output.resolve() in s.path.resolve().parents]
+    if inside:
+        raise ValueError(f"{inside[0]}: an input lies in {output}, which is to be replaced; name another output.")
     keep_paragraphs = settings.paragraphs == "blank" and not settings.presplit and settings.json_field is None
     reader = BlockReader(sources, _BLOCK_BYTES.get(settings.segmenter, _SLOW_BLOCK_BYTES), keep_paragraphs)
     build_segmenter(settings)

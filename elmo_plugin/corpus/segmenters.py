@@ -115,13 +115,16 @@ def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
         )
     config = {} if segmenter == "spacy" else {"nlp": {"tokenizer": {"segmenter": segmenter}}}
     try:
+        if segmenter == "jieba":
+            import jieba
+
+            # It announces each step of reading its dictionary.
+            jieba.setLogLevel(logging.WARNING)
         pipeline = spacy.blank(language, config=config)
         if segmenter == "pkuseg":
             pipeline.tokenizer.initialize(pkuseg_model=PKUSEG_MODEL)
     except ImportError as error:
         raise ValueError(_not_installed(language, segmenter, error)) from error
-    if segmenter == "jieba":
-        logging.getLogger("jieba").setLevel(logging.WARNING)
     pipeline.max_length = _NO_LENGTH_LIMIT
     return pipeline
 

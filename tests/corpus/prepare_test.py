@@ -1,5 +1,8 @@
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -12,6 +15,7 @@ from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import PreparedCorpus
 from elmo_plugin.corpus.settings import SPECIALS, Settings
 from elmo_plugin.corpus.work import Progress, Work
+from tests.conftest import PROJECT_ROOT
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} ." for i in range(60)]
 
@@ -180,6 +184,42 @@ def test_an_interrupted_preparation_goes_on_where_it_was(tmp_path, monkeypatch, 
     assert num_blocks >= 3 and again.reached["reading"] <= 12 - num_blocks
     assert snapshot(output) == snapshot(tmp_path / "never interrupted")
     assert not unfinished.exists()
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+sys.modules["allennlp"] = None
+from pathlib import Path
+from elmo_plugin.corpus import prepare
+from elmo_plugin.corpus.settings import Settings
+from elmo_plugin.corpus.work import Progress, Work
+from tests.conftest import PROJECT_ROOT
+
+class Kill(Progress):
+    def begin(self, title, total, unit):
+        self.title, self.calls = title, 0
+    def reach(self, done):
+        self.calls += 1
+        if (self.title, self.calls) == ({title!r}, {point}):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+prepare._BLOCK_BYTES["whitespace"] = 150
+settings = Settings(segmenter="whitespace", presplit=True, held_out=0.1, min_count=2, shards=6)
+prepare.prepare_corpus([{path!r}], Path({output!r}), settings, Work(processes=2, progress=Kill()))
+"""
+
+
+def test_a_preparation_killed_again_and_again_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 150)
+    path, output = write(tmp_path, LINES), tmp_path / "out"
+    prepare_corpus([path], tmp_path / "never killed", settings(shards=6))
+    for title, point in (("reading", 1), ("reading", 2), ("writing", 1), ("writing", 4)):
+        code = KILLED.format(root=str(PROJECT_ROOT), title=title, point=point, path=path, output=str(output))
+        assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == -signal.SIGKILL
+        assert not output.exists()
+    prepare_corpus([path], output, settings(shards=6))
+    assert snapshot(output) == snapshot(tmp_path / "never killed")
 
 
 def test_what_an_interruption_left_is_not_used_for_other_input_or_settings(tmp_path, monkeypatch):
@@ -367,6 +407,12 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path):
     prepared(tmp_path)
     with pytest.raises(ValueError, match="out: already exists. Use --force"):
         prepare_corpus(["absent"], tmp_path / "out", settings())
+
+
+def test_an_output_that_holds_an_input_is_refused(tmp_path):
+    path = write(tmp_path, LINES)
+    with pytest.raises(ValueError, match="text.txt: an input lies in .*, which is to be replaced"):
+        prepare_corpus([path], tmp_path, settings(), Work(force=True))
 
 
 def test_a_directory_that_is_not_a_prepared_corpus_is_named(tmp_path):
