@@ -248,7 +248,7 @@ class BilmOptions:
         """
         try:
             given = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise FileNotFoundError(f"There is no options file {path}. Give the path of a biLM's options.json.") from None
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is not JSON in UTF-8 ({error}). Give the path of a biLM's options.json.") from error

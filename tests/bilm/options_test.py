@@ -1,6 +1,7 @@
 import copy
 import json
 import logging
+import re
 
 import pytest
 import torch
@@ -218,6 +219,8 @@ def test_a_file_that_holds_no_options_is_named(tmp_path, content, message):
     assert str(path) in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no options file .*options.json. Give the path"):
-        BilmOptions.from_file(tmp_path / "options.json")
+@pytest.mark.parametrize("name", ["options.json", "."])
+def test_a_missing_file_or_a_folder_in_its_place_is_named(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(FileNotFoundError, match=f"no options file {re.escape(str(path))}. Give the path of a biLM's"):
+        BilmOptions.from_file(path)
