@@ -8,5 +8,5 @@
   filters:: [[1, 16], [2, 16], [3, 32], [4, 64]],
   num_samples:: 512,
   batch_size:: 32,
-  num_epochs:: 3,
+  num_epochs:: 2,
 }
