@@ -25,7 +25,7 @@ def tagger(folder: Path) -> str:
     metrics = _read(folder / METRICS_FILE)
     lines = [
         f"F1 {metrics['test_f1']:.3f} on the test sentences, {metrics['best_validation_f1']:.3f} on the development "
-        f"sentences (best of {metrics['training_epochs'] + 1} epochs)"
+        f"sentences (best of {metrics['epoch'] + 1} epochs)"
     ]
     weights = layer_weights(metrics)
     if weights:

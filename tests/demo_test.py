@@ -182,6 +182,14 @@ def test_the_layer_weights_are_those_that_the_embedder_reports():
     assert report.layer_weights(metrics) == [("gamma", 1.1), ("layer_1", 0.5)]
 
 
+def test_a_tagger_is_reported_from_the_metrics_that_a_training_writes(tmp_path):
+    metrics = {"epoch": 6, "test_f1": 0.5, "best_validation_f1": 0.625, "best_validation_elmo/layer_0": 0.25}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    assert report.tagger(tmp_path) == (
+        "F1 0.500 on the test sentences, 0.625 on the development sentences (best of 7 epochs)\nELMo's layers: layer_0 0.250"
+    )
+
+
 def test_a_table_is_aligned():
     assert report.table([("a", "long title", "1.0"), ("bcd", "e", "10.0")]) == "a    long title   1.0\nbcd  e           10.0"
     assert report.times([("one", 59.9), ("two", 61)]).splitlines()[-1].endswith("2:00 min")
