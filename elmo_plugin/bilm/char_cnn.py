@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elmo_plugin.bilm.characters import MASK_ID
+from elmo_plugin.bilm.ops.dispatch import char_convolutions
 from elmo_plugin.bilm.options import NUM_CHARACTER_IDS, CharCnnOptions
 
 
@@ -98,10 +99,10 @@ class CharCnnEncoder(nn.Module):
         """
         if characters.size(0) == 0:
             return self.embedding.weight.new_zeros(0, self._output_dim())
-        # Shape: (num_types, embedding_dim, positions)
-        embedded = self.embedding(self._without_idle_positions(characters)).transpose(1, 2)
-        activation = torch.relu if self.options.activation == "relu" else torch.tanh
-        features = torch.cat([activation(conv(embedded).amax(dim=2)) for conv in self.convolutions], dim=1)
+        weights, biases = zip(*((convolution.weight, convolution.bias) for convolution in self.convolutions))
+        characters = self._without_idle_positions(characters)
+        features = char_convolutions(characters, self.embedding.weight, weights, biases)
+        features = torch.relu(features) if self.options.activation == "relu" else torch.tanh(features)
         for highway in self.highways:
             features = highway(features)
         return features if self.projection is None else self.projection(features)

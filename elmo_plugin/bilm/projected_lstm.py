@@ -137,6 +137,4 @@ def read_in_step(
             currents[number] = output + currents[number] if has_skip else output
             results[number][0].append(layout.unpack(currents[number]))
             results[number][1].append(LstmState(layout.restore_rows(hidden), layout.restore_rows(memory)))
-    return [
-        (layers, LstmState(*(torch.stack(tensors) for tensors in zip(*layer_states)))) for layers, layer_states in results
-    ]
+    return [(layers, LstmState(*(torch.stack(tensors) for tensors in zip(*after)))) for layers, after in results]

@@ -16,7 +16,9 @@ from typing import Iterator, List, Optional, Sequence
 import torch
 from torch import Tensor
 
-from elmo_plugin.bilm.ops import projected_lstm as plain
+from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
+from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
+from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 
@@ -59,20 +61,14 @@ def projected_lstms(
 ) -> List[ChainOutput]:
     """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
     is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
-    recurrence = projected_lstms_buffered if is_chosen else plain.projected_lstms
+    recurrence = projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 
 
-def projected_lstm(
-    input_gates: Tensor,
-    rows_per_step: Sequence[int],
-    hidden: Tensor,
-    memory: Tensor,
-    weight_recurrent: Tensor,
-    weight_projection: Tensor,
-    cell_clip: Optional[float],
-    projection_clip: Optional[float],
-) -> ChainOutput:
-    """The recurrence of one layer in one direction."""
-    chain = Chain(input_gates, hidden, memory, weight_recurrent, weight_projection)
-    return projected_lstms([chain], rows_per_step, cell_clip, projection_clip)[0]
+def char_convolutions(
+    characters: Tensor, embedding: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
+) -> Tensor:
+    """The convolutions over characters; see `ops.char_convolutions` for the formula and the shapes."""
+    is_chosen = is_fast(embedding, *weights, *biases)
+    convolutions = char_convolutions_blocked if is_chosen else plain_convolutions.char_convolutions
+    return convolutions(characters, embedding, weights, biases)

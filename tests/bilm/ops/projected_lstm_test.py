@@ -218,7 +218,7 @@ def test_several_chains_are_each_what_they_are_alone(shape, in_step, needing, mo
         if needing != "none":
             loss = sum((number + 1) * output.square().sum() for number, output in enumerate(outputs))
             gradients = torch.autograd.grad(loss, tensors, allow_unused=True)
-            outputs += [torch.zeros_like(t) if gradient is None else gradient for t, gradient in zip(tensors, gradients)]
+            outputs += [torch.zeros_like(x) if slope is None else slope for x, slope in zip(tensors, gradients)]
         results.append(outputs)
     for plain, fast in zip(*results):
         torch.testing.assert_close(fast, plain, rtol=0, atol=1e-13)
