@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from elmo_plugin.bilm.ops.dispatch import log_sum_over_sample
 from elmo_plugin.bilm.ops.full_softmax import full_softmax_loss
 from elmo_plugin.bilm.sampler import expected_count, sample_words
 
@@ -79,7 +80,7 @@ class Softmax(nn.Module):
         self, vectors: Tensor, targets: Tensor, sampled: Tensor, true_log_count: Tensor, sampled_log_count: Tensor
     ) -> Tensor:
         """
-        `sampled_loss` for a given sample and the logs of the expected counts.
+        `sampled_loss` for a given sample, each word once, and the logs of the expected counts.
 
         Shapes: (num_tokens, projection_dim), (num_tokens,), (num_samples,), (num_tokens,), (num_samples,) to (num_tokens,)
         """
@@ -87,10 +88,8 @@ class Softmax(nn.Module):
         true_weight, sampled_weight = weight.split([targets.size(0), sampled.size(0)])
         true_bias, sampled_bias = bias.split([targets.size(0), sampled.size(0)])
         true_logits = (vectors * true_weight).sum(dim=1) + true_bias - true_log_count
-        # Shape: (num_tokens, num_samples)
-        logits = torch.addmm(sampled_bias - sampled_log_count, vectors, sampled_weight.t())
-        logits = logits.masked_fill(targets.unsqueeze(1) == sampled.unsqueeze(0), -math.inf)
-        return torch.logaddexp(true_logits, torch.logsumexp(logits, dim=1)) - true_logits
+        others = log_sum_over_sample(vectors, sampled_weight, sampled_bias - sampled_log_count, targets, sampled)
+        return torch.logaddexp(true_logits, others) - true_logits
 
     def _rows(self, word_ids: Tensor) -> Tuple[Tensor, Tensor]:
         """Shapes: (number of ids, projection_dim), (number of ids,)"""

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
+from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
+from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 
 IMPLEMENTATIONS = ("plain", "fast")
 
@@ -72,3 +74,9 @@ def char_convolutions(
     is_chosen = is_fast(embedding, *weights, *biases)
     convolutions = char_convolutions_blocked if is_chosen else plain_convolutions.char_convolutions
     return convolutions(characters, embedding, weights, biases)
+
+
+def log_sum_over_sample(vectors: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, sampled: Tensor) -> Tensor:
+    """The sum over the sample in a sampled softmax; see `ops.sampled_softmax` for the formula and the shapes."""
+    log_sum = log_sum_over_sample_inplace if is_fast(vectors, weight, bias) else plain_softmax.log_sum_over_sample
+    return log_sum(vectors, weight, bias, targets, sampled)
