@@ -37,7 +37,9 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     # `allennlp find-lr` draws its curve with matplotlib without declaring it.
     "find-lr": ["matplotlib"],
-    # Words of Chinese text.
+    # `elmo-prepare`: counting words fast, and reading .zst files.
+    "corpus": ["pyarrow>=15", "zstandard>=0.20"],
+    # `elmo-prepare`: words of Chinese text.
     "zh": ["jieba>=0.42"],
     "test": ["pytest>=8"],
 }

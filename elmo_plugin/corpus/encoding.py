@@ -102,12 +102,9 @@ def _read_tokenised(block: Block, settings: Settings) -> Optional[Tuple[Numbered
     forms = (settings.json_field, settings.id_vocabulary, settings.normal_form)
     if not (settings.segmenter == "whitespace" and settings.presplit) or any(form is not None for form in forms):
         return None
-    data = b"".join(p.data if p.data.endswith(b"\n") else p.data + b"\n" for p in block.pieces)
+    parts = [piece.data if piece.data.endswith(b"\n") else piece.data + b"\n" for piece in block.pieces]
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
     if b"\0" in data or any(piece.offset == 0 and piece.data.startswith(MARKS) for piece in block.pieces):
-        return None
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
         return None
     words = number_text(data)
     if words is None:

@@ -23,7 +23,7 @@ from elmo_plugin.corpus.splits import Split, SplitCounter, choose_splits
 from elmo_plugin.corpus.work import Work
 
 # Fast segmenters get large blocks; slow ones small blocks, so that progress shows and work spreads.
-_BLOCK_BYTES = {"whitespace": 1 << 23}
+_BLOCK_BYTES = {"whitespace": 1 << 24}
 _SLOW_BLOCK_BYTES = 1 << 19
 
 

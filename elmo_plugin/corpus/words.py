@@ -57,21 +57,22 @@ def number_text(data: bytes) -> Optional[NumberedWords]:
     # Parameters
 
     data : `bytes`
-        Valid UTF-8.
 
     # Returns
 
-    `NumberedWords`, or `None` where pyarrow is not installed or the text holds white space beyond ASCII's.
+    `NumberedWords`, or `None` where pyarrow is not installed or the text is not UTF-8 or holds white space beyond
+    ASCII's.
     """
     try:
         import pyarrow
     except ImportError:
         return None
-    if has_rare_spaces(data):
-        return None
     words, lengths = [], []
     for begin, end in _chunks(data):
-        of_chunk, of_lines = _words_of_lines(data[begin:end])
+        chunk = data[begin:end]
+        if not _is_utf8(chunk) or has_rare_spaces(chunk):
+            return None
+        of_chunk, of_lines = _words_of_lines(chunk)
         words.append(pyarrow.StringArray.from_buffers(len(of_chunk[0]) - 1, *map(pyarrow.py_buffer, of_chunk)))
         lengths.append(of_lines)
     encoded = pyarrow.chunked_array(words, pyarrow.string()).dictionary_encode()
@@ -108,6 +109,14 @@ def _words_of_lines(data: bytes) -> Tuple[Tuple[np.ndarray, np.ndarray], np.ndar
     lengths = np.diff(up_to, prepend=0)
     words = np.frombuffer(data.translate(None, _SPACES), np.uint8)
     return (offsets, words), lengths[lengths > 0]
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def has_rare_spaces(data: bytes) -> bool:

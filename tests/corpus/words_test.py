@@ -48,9 +48,10 @@ def test_every_white_space_that_the_fast_path_does_not_know_is_found():
                 assert has_rare_spaces(f"a{character}b".encode()) is is_rare
 
 
-def test_the_fast_path_leaves_rare_white_space_to_the_definition():
+def test_the_fast_path_leaves_rare_white_space_and_what_is_not_utf_8_to_the_definition():
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     assert number_text("a\u3000b".encode()) is None
+    assert number_text(b"a\n\xff") is None
     assert number_text("a b".encode()) is not None
 
 
