@@ -53,6 +53,9 @@ class ElmoEmbedder(TokenEmbedder):
         A fixed mix: `s`, before the softmax. `None` learns `s` and `gamma`.
     gamma : `float`, optional (default = `1.0`)
         Where `gamma` begins, or what it is in a fixed mix.
+    num_output_representations : `int`, optional (default = `1`)
+        How many mixes, each with `s` and `gamma` of its own, to give side by side; the biLM runs once for all. A model
+        that adds ELMo in several places (`bidaf_self_attention`) takes them apart again, with `OutputMix`.
     state : `str`, optional (default = `"steady"`)
         The LSTMs' state before a sentence: `"zero"`, `"steady"` (what they hold after a sentence in running text, always
         the same) or `"stateful"` (what the batch before left in this row; AllenNLP's way, under which the same sentence
@@ -76,8 +79,14 @@ class ElmoEmbedder(TokenEmbedder):
         state: str = STEADY,
         sidecar_file: Optional[str] = None,
         serialization_dir: Optional[str] = None,
+        num_output_representations: int = 1,
     ) -> None:
         super().__init__()
+        if num_output_representations < 1:
+            raise ConfigurationError(
+                f"`num_output_representations` of the embedder elmo is the number of mixes to give, at least 1, but it "
+                f"is {num_output_representations}."
+            )
         if state not in STATE_POLICIES:
             raise ConfigurationError(f"`state` of the embedder elmo must be one of {STATE_POLICIES}, but it is {state!r}.")
         options = archived_options(serialization_dir, options_file)
@@ -89,20 +98,25 @@ class ElmoEmbedder(TokenEmbedder):
         self.state_policy = state
         self._carried: Optional[BilmState] = None
         self._register_steady_state(weight_file, sidecar_file, is_archived=options is not None)
-        try:
-            self.scalar_mix_0 = ScalarMix(
-                self.bilm.options.num_representations,
-                do_layer_norm,
-                scalar_mix_parameters,
-                trainable=scalar_mix_parameters is None,
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"The embedder elmo: {error}") from error
-        torch.nn.init.constant_(self.scalar_mix_0.gamma, gamma)
+        self.num_output_representations = num_output_representations
+        for mix in range(num_output_representations):
+            self.add_module(f"scalar_mix_{mix}", self._new_mix(do_layer_norm, scalar_mix_parameters, gamma))
         self._dropout = torch.nn.Dropout(dropout)
         self._projection = None
         if projection_dim is not None:
             self._projection = torch.nn.Linear(self.bilm.options.representation_dim, projection_dim)
+
+    def _new_mix(self, do_layer_norm: bool, scalar_mix_parameters: Optional[List[float]], gamma: float) -> ScalarMix:
+        num_representations, is_learned = self.bilm.options.num_representations, scalar_mix_parameters is None
+        try:
+            mix = ScalarMix(num_representations, do_layer_norm, scalar_mix_parameters, trainable=is_learned)
+        except ValueError as error:
+            raise ConfigurationError(f"The embedder elmo: {error}") from error
+        torch.nn.init.constant_(mix.gamma, gamma)
+        return mix
+
+    def _mixes(self) -> List[ScalarMix]:
+        return [getattr(self, f"scalar_mix_{mix}") for mix in range(self.num_output_representations)]
 
     def _register_steady_state(self, weight_file: str, sidecar_file: Optional[str], is_archived: bool) -> None:
         """Four buffers, so that the state is saved with the weights."""
@@ -126,9 +140,8 @@ class ElmoEmbedder(TokenEmbedder):
         )
 
     def get_output_dim(self) -> int:
-        if self._projection is not None:
-            return self._projection.out_features
-        return self.bilm.options.representation_dim
+        dim = self.bilm.options.representation_dim if self._projection is None else self._projection.out_features
+        return self.num_output_representations * dim
 
     def forward(self, elmo_tokens: Tensor) -> Tensor:
         """
@@ -149,14 +162,23 @@ class ElmoEmbedder(TokenEmbedder):
             except ValueError as error:
                 raise ConfigurationError(f"The embedder elmo: {error}") from error
         self._carried = state_after(self.state_policy, self._carried, after)
-        mixed = self.scalar_mix_0(representations.layers, representations.mask)
-        embedded = self._dropout(representations.without_boundaries(mixed))
-        return embedded if self._projection is None else self._projection(embedded)
+        embedded = []
+        for mix in self._mixes():
+            mixed = self._dropout(representations.without_boundaries(mix(representations.layers, representations.mask)))
+            embedded.append(mixed if self._projection is None else self._projection(mixed))
+        return torch.cat(embedded, dim=-1) if len(embedded) > 1 else embedded[0]
 
     def mix_metrics(self) -> Dict[str, float]:
-        """The learned mix: `elmo/layer_{j}` (softmax weights, word vectors first) and `elmo/gamma`."""
-        weights = {f"elmo/layer_{j}": weight for j, weight in enumerate(self.scalar_mix_0.weights().tolist())}
-        return {**weights, "elmo/gamma": self.scalar_mix_0.gamma.item()}
+        """
+        The learned mix: `elmo/layer_{j}` (softmax weights, word vectors first) and `elmo/gamma`; further mixes are
+        `elmo_1/…`, `elmo_2/…`.
+        """
+        metrics: Dict[str, float] = {}
+        for k, mix in enumerate(self._mixes()):
+            name = "elmo" if k == 0 else f"elmo_{k}"
+            metrics.update({f"{name}/layer_{j}": weight for j, weight in enumerate(mix.weights().tolist())})
+            metrics[f"{name}/gamma"] = mix.gamma.item()
+        return metrics
 
 
 def _read_bilm(options_file: str, weight_file: str) -> Bilm:

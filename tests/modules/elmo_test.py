@@ -286,3 +286,37 @@ def test_in_lists_of_sentences_each_has_the_vectors_that_it_has_alone(bilm_folde
             expected = alone[SENTENCES.index(words)]
             numpy.testing.assert_allclose(vectors[number, row].detach(), expected, atol=tolerance, rtol=0)
         assert not vectors[number, len(texts) :].any()
+
+
+def test_two_mixes_stand_side_by_side_each_with_its_own_weights(bilm_folder):
+    one, two = embedder_of(bilm_folder), embedder_of(bilm_folder, num_output_representations=2)
+    with torch.no_grad():
+        two.scalar_mix_1.scalar_parameters[0].fill_(50.0)
+        two.scalar_mix_1.gamma.fill_(2.0)
+    first, second = embed(two, SENTENCES).chunk(2, dim=-1)
+    assert two.get_output_dim() == 2 * one.get_output_dim()
+    assert torch.equal(first, embed(one, SENTENCES))
+    # The mix of nothing but word vectors, twice as large.
+    words = embedder_of(bilm_folder, scalar_mix_parameters=[50.0, 0.0, 0.0], gamma=2.0)
+    torch.testing.assert_close(second, embed(words, SENTENCES))
+    assert two.mix_metrics()["elmo_1/layer_0"] == pytest.approx(1.0)
+    assert two.mix_metrics()["elmo_1/gamma"] == 2.0
+    assert two.mix_metrics()["elmo/gamma"] == 1.0
+
+
+def test_two_mixes_are_those_of_allennlps_elmo_in_one_run_of_the_bilm(bilm_folder, monkeypatch):
+    embedder = embedder_of(bilm_folder, num_output_representations=2, state="zero")
+    runs = []
+    represent = embedder.bilm.represent
+    monkeypatch.setattr(embedder.bilm, "represent", lambda *arguments: runs.append(1) or represent(*arguments))
+    embed(embedder, SENTENCES)
+    assert len(runs) == 1
+    files = (str(bilm_folder / name) for name in ("options.json", "weights.hdf5"))
+    theirs = Elmo(*files, num_output_representations=2, dropout=0.0)
+    mixes = {name for name in theirs.state_dict() if name.startswith("scalar_mix_")}
+    assert mixes == {name for name in embedder.state_dict() if name.startswith("scalar_mix_")}
+
+
+def test_at_least_one_mix_is_asked_for(bilm_folder):
+    with pytest.raises(ConfigurationError, match="num_output_representations.*at least 1, but it is 0"):
+        embedder_of(bilm_folder, num_output_representations=0)
