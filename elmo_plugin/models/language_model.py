@@ -9,10 +9,17 @@ from torch import Tensor
 
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.softmax_from_words import softmax_for_words
 from elmo_plugin.bilm.state import BilmState, LstmState, with_rows_reset
+from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.data.vocabulary import word_vocabulary
+from elmo_plugin.models.bilm_initializer import BilmInitializer, Pretrained
+from elmo_plugin.modules.archived_options import BUFFER_NAME, archived_options, options_to_tensor
 from elmo_plugin.training.metrics.perplexity import BidirectionalPerplexity
 from elmo_plugin.training.metrics.token_rate import TokenRate
+
+# Tells these options from an embedder's in a state dict; see `archived_options`.
+_OPTIONS_KEY = "the language model"
 
 
 @Model.register("elmo_language_model")
@@ -44,8 +51,8 @@ class BidirectionalLanguageModel(Model):
 
     vocab : `Vocabulary`
         With the words in the namespace `elmo_words`, as `elmo_word_file` puts them there.
-    options : `Dict[str, Any]`
-        The shape of the biLM, laid out like `options.json`.
+    options : `Dict[str, Any]`, optional
+        The shape of the biLM, laid out like `options.json`. An `initializer` has its own.
     num_samples : `int`, optional (default = `None`)
         Words that training draws for the sampled softmax; `None` trains with the full one. Evaluation is always full.
     dropout : `float`, optional (default = `0.0`)
@@ -58,21 +65,30 @@ class BidirectionalLanguageModel(Model):
         `with_rows_reset` for why one should. bilm-tf never does.
     sparse_softmax : `bool`, optional (default = `False`)
         Sparse gradients for the rows of the softmax that were not drawn; see `Softmax`.
+    initializer : `BilmInitializer`, optional
+        A pretrained biLM to go on with, on other text or with other words: see `BilmInitializer` and
+        training_configs/bilm_finetune.jsonnet. Words that it did not predict before get a row of the softmax made from
+        their characters (`softmax_for_words`).
     """
 
     def __init__(
         self,
         vocab: Vocabulary,
-        options: Dict[str, Any],
+        options: Optional[Dict[str, Any]] = None,
         num_samples: Optional[int] = None,
         dropout: float = 0.0,
         loss_scale: float = 1.0,
         state_reset: float = 0.0,
         sparse_softmax: bool = False,
+        initializer: Optional[BilmInitializer] = None,
         **kwargs,
     ) -> None:
         super().__init__(vocab, **kwargs)
         words = word_vocabulary(vocab)
+        pretrained = None if initializer is None else initializer.load()
+        if options is None:
+            options = self._options_elsewhere(pretrained)
+            self.register_buffer(BUFFER_NAME, options_to_tensor(_OPTIONS_KEY, BilmOptions.from_dict(options)))
         try:
             self.options = BilmOptions.from_dict({**options, "n_tokens_vocab": len(words)})
         except ValueError as error:
@@ -86,10 +102,42 @@ class BidirectionalLanguageModel(Model):
             raise ConfigurationError(f"`state_reset` is a probability, from 0 to 1, but it is {state_reset}.")
         self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
         self.language_model = LanguageModel(self.options, dropout, sparse_softmax)
+        if pretrained is not None:
+            self._begin_with(pretrained, words)
         self._perplexity = BidirectionalPerplexity()
         self._token_rate = TokenRate()
         # Whether the stream is one of training, and its state.
         self._states: Dict[bool, BilmState] = {}
+
+    def _options_elsewhere(self, pretrained: Optional[Pretrained]) -> Dict[str, Any]:
+        """Of the pretrained model; when an archive is loaded, there is none, and they are beside the archived weights."""
+        if pretrained is not None:
+            return pretrained.bilm.options.to_dict()
+        archived = archived_options(self.serialization_dir, _OPTIONS_KEY)
+        if archived is None:
+            raise ConfigurationError(
+                "The language model needs `options`, laid out like options.json, or an `initializer`: a pretrained model "
+                "to go on with."
+            )
+        return archived.to_dict()
+
+    def _begin_with(self, pretrained: Pretrained, words: WordVocabulary) -> None:
+        if _shape(self.options) != _shape(pretrained.bilm.options):
+            raise ConfigurationError(
+                f"`options` of the language model say {_shape(self.options)}, but the model that it is to begin with, "
+                f"{pretrained.source}, has {_shape(pretrained.bilm.options)}. Leave `options` out to take the latter."
+            )
+        if self.options.char_cnn is None and (pretrained.known is None or pretrained.known.vocabulary.words != words.words):
+            raise ConfigurationError(
+                f"{pretrained.source} is a biLM of word ids: it knows the words of its own vocabulary and no others. Give "
+                f"that file as the configuration's vocabulary, and its softmax (sidecar.hdf5) or archive."
+            )
+        self.language_model.bilm.load_state_dict(pretrained.bilm.state_dict())
+        try:
+            softmax = softmax_for_words(pretrained.bilm, words, pretrained.known)
+        except ValueError as error:
+            raise ConfigurationError(f"{pretrained.source}: {error}") from error
+        self.language_model.softmax.load_state_dict(softmax.state_dict())
 
     def forward(  # type: ignore
         self,
@@ -157,3 +205,9 @@ class BidirectionalLanguageModel(Model):
         where training samples; `tokens_per_second`.
         """
         return {**self._perplexity.get_metric(reset), "tokens_per_second": self._token_rate.get_metric(reset)}
+
+
+def _shape(options: BilmOptions) -> Dict[str, Any]:
+    """What two models must have in common to share their weights, but for the softmax."""
+    found = options.to_dict()
+    return {name: found.get(name) for name in ("char_cnn", "lstm")}
