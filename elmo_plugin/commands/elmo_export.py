@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -13,7 +12,7 @@ from allennlp.models.archival import load_archive
 
 from elmo_plugin.bilm.sidecar import FILE_NAME, Sidecar, save_sidecar
 from elmo_plugin.bilm.weights import save_weights
-from elmo_plugin.corpus.directories import check_replaceable, unfinished_directory, whole_directory
+from elmo_plugin.corpus.directories import check_replaceable, whole_directory
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.models.archived_bilm import steady_state_from_text
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
@@ -84,18 +83,12 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
         )
     bilm = model.language_model.bilm
     state, source = steady_state_from_text(archive, bilm, text)
-    unfinished = unfinished_directory(output)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        with whole_directory(output, force) as directory:
-            options = json.dumps(bilm.options.to_dict(), indent=2) + "\n"
-            (directory / "options.json").write_text(options, encoding="utf-8")
-            save_weights(bilm, directory / "weights.hdf5")
-            word_vocabulary(model.vocab).to_file(directory / "vocabulary.txt")
-            save_sidecar(directory / FILE_NAME, Sidecar(model.language_model.softmax, state))
-    finally:
-        # An interrupted export, unlike a long preparation, begins anew and leaves nothing to go on with.
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with whole_directory(output, force) as directory:
+        options = json.dumps(bilm.options.to_dict(), indent=2) + "\n"
+        (directory / "options.json").write_text(options, encoding="utf-8")
+        save_weights(bilm, directory / "weights.hdf5")
+        word_vocabulary(model.vocab).to_file(directory / "vocabulary.txt")
+        save_sidecar(directory / FILE_NAME, Sidecar(model.language_model.softmax, state))
     return source
 
 

@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all, and that an interrupted process can go on with."""
+"""Directories that appear whole or not at all, and that an interrupted process may go on with."""
 
 import shutil
 from contextlib import contextmanager
@@ -7,19 +7,20 @@ from typing import Iterator
 
 
 @contextmanager
-def whole_directory(path: Path, force: bool) -> Iterator[Path]:
+def whole_directory(path: Path, force: bool, keep_unfinished: bool = False) -> Iterator[Path]:
     """
     Gives a hidden directory beside `path` to write into. It is renamed to `path` when the block ends; a directory that
-    was there before stays as it was until then.
-
-    If the block raises a `ValueError`, what it was given makes no sense, and the hidden directory is removed. If it is
-    interrupted in any other way the directory stays, and the next time it is given again as it is.
+    was there before stays as it was until then. If the block raises an error the hidden directory is removed.
 
     # Parameters
 
     path : `Path`
     force : `bool`
         Whether a `path` that exists may be replaced.
+    keep_unfinished : `bool`
+        For long work that can go on where it was interrupted: the hidden directory stays after an interruption, and the
+        next time it is given again as it is. After a `ValueError` it is removed all the same, for what was asked for
+        makes no sense. If false, it is always empty in the beginning.
 
     # Raises
 
@@ -27,12 +28,19 @@ def whole_directory(path: Path, force: bool) -> Iterator[Path]:
     """
     check_replaceable(path, force)
     unfinished, replaced = unfinished_directory(path), _beside(path, "replaced")
+    if unfinished.exists() and not keep_unfinished:
+        shutil.rmtree(unfinished)
     unfinished.mkdir(parents=True, exist_ok=True)
+    is_complete = False
     try:
         yield unfinished
+        is_complete = True
     except ValueError:
-        shutil.rmtree(unfinished)
+        keep_unfinished = False
         raise
+    finally:
+        if not is_complete and not keep_unfinished:
+            shutil.rmtree(unfinished)
     shutil.rmtree(replaced, ignore_errors=True)
     if path.exists():
         path.rename(replaced)

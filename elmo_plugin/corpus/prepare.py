@@ -95,7 +95,7 @@ def _begin(
     keep_paragraphs = settings.paragraphs == "blank" and not settings.presplit and settings.json_field is None
     reader = BlockReader(sources, _BLOCK_BYTES.get(settings.segmenter, _SLOW_BLOCK_BYTES), keep_paragraphs)
     build_segmenter(settings)
-    with whole_directory(output, work.force) as unfinished:
+    with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
         scratch = unfinished / "scratch"
         scratch.mkdir(exist_ok=True)
         yield reader, unfinished, scratch

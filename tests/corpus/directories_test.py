@@ -29,16 +29,36 @@ def test_nothing_is_left_of_one_that_makes_no_sense_and_the_old_one_stays(tmp_pa
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_what_was_written_before_an_interruption_is_there_the_next_time(tmp_path, error):
+def test_nothing_is_left_after_an_interruption_unless_it_is_to_be_kept(tmp_path, error):
+    (tmp_path / ".out.unfinished").mkdir()
+    (tmp_path / ".out.unfinished" / "of a process that was killed").touch()
     with pytest.raises(error):
         with whole_directory(tmp_path / "out", force=False) as unfinished:
+            assert names(unfinished) == []
+            (unfinished / "a").write_text("first")
+            raise error
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_what_was_kept_after_an_interruption_is_there_the_next_time(tmp_path, error):
+    with pytest.raises(error):
+        with whole_directory(tmp_path / "out", force=False, keep_unfinished=True) as unfinished:
             (unfinished / "a").write_text("first")
             raise error
     assert names(tmp_path) == [".out.unfinished"]
     assert unfinished_directory(tmp_path / "out") == tmp_path / ".out.unfinished"
-    with whole_directory(tmp_path / "out", force=False) as unfinished:
+    with whole_directory(tmp_path / "out", force=False, keep_unfinished=True) as unfinished:
         assert (unfinished / "a").read_text() == "first"
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("keep_unfinished", [False, True])
+def test_nothing_is_kept_of_what_makes_no_sense(tmp_path, keep_unfinished):
+    with pytest.raises(ValueError, match="no sense"):
+        with whole_directory(tmp_path / "out", force=False, keep_unfinished=keep_unfinished):
+            raise ValueError("no sense")
+    assert names(tmp_path) == []
 
 
 def test_force_replaces_the_whole_directory(tmp_path):

@@ -46,8 +46,9 @@ def matching_files(pattern: str) -> List[str]:
 
 def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
     """
-    The lines of a UTF-8 file, `.gz`, `.xz` or neither, with their numbers from 1 and without their ends. A byte order mark in
-    front is dropped and CRLF ends a line as LF does; only these do: a separator such as U+2028 is part of the line.
+    The lines of a UTF-8 file, `.gz`, `.xz` or neither, with their numbers from 1 and without their ends. A byte order
+    mark in front is dropped and CRLF ends a line as LF does; only these do: a separator such as U+2028 is part of the
+    line.
 
     # Raises
 

@@ -1,4 +1,5 @@
 import gzip
+import lzma
 
 import pytest
 from allennlp.common.checks import ConfigurationError
@@ -29,8 +30,9 @@ def test_only_newlines_end_lines(tmp_path):
     assert read(tmp_path, text.encode() + b"\n") == [(1, text)]
 
 
-def test_gzip_files_are_read(tmp_path):
-    assert read(tmp_path, gzip.compress(b"a\nb\n"), "file.gz") == [(1, "a"), (2, "b")]
+@pytest.mark.parametrize("name, compress", [("file.gz", gzip.compress), ("file.xz", lzma.compress)])
+def test_compressed_files_are_read(tmp_path, name, compress):
+    assert read(tmp_path, compress(b"a\nb\n"), name) == [(1, "a"), (2, "b")]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,12 @@ BROKEN = b"\x1f\x8b\x08\0\0\0\0\0\0\3abc"
 def test_a_damaged_gzip_file_is_an_error(tmp_path, content):
     with pytest.raises(ConfigurationError, match=r"file.gz, after line \d+: .*not a whole gzip file.*compress it anew"):
         read(tmp_path, content, "file.gz")
+
+
+@pytest.mark.parametrize("content", [lzma.compress(b"a\n" * 9999)[:-20], b"plain text\n"], ids=["cut", "not xz"])
+def test_a_damaged_xz_file_is_an_error(tmp_path, content):
+    with pytest.raises(ConfigurationError, match=r"file.xz, after line \d+: .*not a whole xz file.*compress it anew"):
+        read(tmp_path, content, "file.xz")
 
 
 def test_a_path_is_itself_and_a_pattern_its_files_sorted(tmp_path):
