@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple, Tuple
 
 from elmo_plugin.compat import archive_extraction
+from elmo_plugin.compat import gradual_unfreezing_resume
 from elmo_plugin.compat import loader_workers
 from elmo_plugin.compat import mixed_precision
 from elmo_plugin.compat import moving_average_resume
@@ -54,6 +55,11 @@ MENDS: Tuple[Mend, ...] = (
         "after `--recover` a moving average averages copies of the model, not the model",
         "training/moving_average.py 47",
         moving_average_resume,
+    ),
+    Mend(
+        "after `--recover` gradual unfreezing begins again with everything frozen",
+        "training/learning_rate_schedulers/slanted_triangular.py 125",
+        gradual_unfreezing_resume,
     ),
     Mend(
         "`grad_norm` fails on sparse gradients",

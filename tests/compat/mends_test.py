@@ -30,6 +30,7 @@ def test_applying_the_mends_again_changes_nothing():
         return [
             compat.plateau_scheduler.pytorch_lr_schedulers.ReduceOnPlateauLearningRateScheduler.__init__,
             compat.moving_average_resume.MovingAverage.load_state_dict,
+            compat.gradual_unfreezing_resume.SlantedTriangular.load_state_dict,
             compat.sparse_gradient_norm.gradient_descent_trainer.clip_grad_norm_,
             compat.sparse_gradient_clipping.GradientDescentTrainer.clip_gradient,
             compat.mixed_precision.gradient_descent_trainer.amp,

@@ -108,6 +108,13 @@ def resume_with_a_moving_average(folder: Path) -> List[Dict[str, Any]]:
     return resume(folder, {"moving_average": {"type": "exponential", "decay": 0.5}})
 
 
+def resume_with_gradual_unfreezing(folder: Path) -> List[Dict[str, Any]]:
+    groups = [[["^text_field_embedder", "^encoder"], {}], [["^tag_projection_layer"], {}]]
+    scheduler = {"type": "slanted_triangular", "gradual_unfreezing": True}
+    optimizer = {"type": "sgd", "lr": 0.1, "parameter_groups": groups}
+    return resume(folder, {"optimizer": optimizer, "learning_rate_scheduler": scheduler})
+
+
 def grad_norm_of_sparse_gradients(folder: Path) -> Dict[str, Any]:
     return train(folder, merged(SPARSE, {"trainer": {"grad_norm": 0.01}}))
 
@@ -171,6 +178,7 @@ SCENARIOS: Dict[str, Callable[[Path], Any]] = {
         reduce_on_plateau,
         resume_with_the_cosine_scheduler,
         resume_with_a_moving_average,
+        resume_with_gradual_unfreezing,
         grad_norm_of_sparse_gradients,
         grad_clipping_of_sparse_gradients,
         warnings_of_mixed_precision,
