@@ -68,6 +68,8 @@ def sample_words(
 def _first_occurrences(draws: Tensor, num_words: int) -> Tensor:
     """Positions at which a value stands for the first time, ascending. Shape: (number of distinct values,)"""
     positions = torch.arange(draws.size(0), device=draws.device)
-    first = torch.full((num_words,), draws.size(0), dtype=torch.int64, device=draws.device)
+    # Only the places of drawn words are ever written or read: the work does not grow with the vocabulary.
+    first = torch.empty(num_words, dtype=torch.int64, device=draws.device)
+    first[draws] = draws.size(0)
     first.scatter_reduce_(0, draws, positions, reduce="amin")
     return positions[first[draws] == positions]

@@ -200,3 +200,27 @@ def test_an_impossible_number_of_samples_is_refused_with_the_remedy(num_samples)
     softmax, vectors, targets = small_problem()
     with pytest.raises(ValueError, match=rf"between 1 and .* 60, but it is {num_samples}\. Take fewer .*full softmax"):
         softmax.sampled_loss(vectors, targets, num_samples)
+
+
+class NumbersMade(TorchDispatchMode):
+    """Counts how many numbers operations make; room that is not filled and changes in place make none."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        makes_none = function is torch.ops.aten.empty.memory_format or function._schema.name.endswith("_")
+        if isinstance(result, torch.Tensor) and not makes_none:
+            self.count += result.numel()
+        return result
+
+
+def test_drawing_words_costs_no_more_from_a_larger_vocabulary():
+    counts = []
+    for num_words in (100_000, 10_000_000):
+        with NumbersMade() as numbers:
+            sample_words(100, num_words, torch.device("cpu"), torch.Generator().manual_seed(8))
+        counts.append(numbers.count)
+    assert counts[1] <= counts[0] < 20_000
