@@ -223,4 +223,4 @@ def test_drawing_words_costs_no_more_from_a_larger_vocabulary():
         with NumbersMade() as numbers:
             sample_words(100, num_words, torch.device("cpu"), torch.Generator().manual_seed(8))
         counts.append(numbers.count)
-    assert counts[1] <= counts[0] < 20_000
+    assert max(counts) < 5_000
