@@ -6,6 +6,7 @@ import elmo_plugin.commands.elmo  # noqa: F401
 import elmo_plugin.commands.elmo_export  # noqa: F401
 import elmo_plugin.commands.elmo_prepare  # noqa: F401
 import elmo_plugin.data.data_loaders.stream  # noqa: F401
+import elmo_plugin.data.dataset_readers.lac  # noqa: F401
 import elmo_plugin.data.dataset_readers.sentences  # noqa: F401
 import elmo_plugin.data.dataset_readers.tagging  # noqa: F401
 import elmo_plugin.data.token_indexers.character_ids  # noqa: F401
@@ -14,6 +15,7 @@ import elmo_plugin.data.vocabulary  # noqa: F401
 import elmo_plugin.models.language_model  # noqa: F401
 import elmo_plugin.models.tagger  # noqa: F401
 import elmo_plugin.modules.elmo  # noqa: F401
+import elmo_plugin.predictors.lac  # noqa: F401
 import elmo_plugin.predictors.tagger  # noqa: F401
 import elmo_plugin.training.callbacks.resume  # noqa: F401
 import elmo_plugin.training.checkpointer  # noqa: F401

@@ -33,8 +33,9 @@ class ElmoTagger(Model):
     embedder's output, the feedforward's as the encoder's. Where they are given they are checked.
 
     Metrics: `accuracy` of words; `precision`, `recall` and `f1` of spans, and the same for each type (`SpanF1`);
-    and, at the end of each pass over the data, what any module below tells by a method `mix_metrics() -> Dict[str,
-    float]`, such as the learned weights of ELMo's layers.
+    and, at the end of each pass over the data, which types were taken for which (`_confusion/GOLD/PREDICTED`, spans
+    that were missed and spurious ones included), and what any module below tells by a method `mix_metrics() ->
+    Dict[str, float]`, such as the learned weights of ELMo's layers.
 
     Registered as a `Model` with name "elmo_tagger".
 
@@ -61,6 +62,11 @@ class ElmoTagger(Model):
         The scheme of the tags, the same as the reader's.
     dropout : `float`, optional (default = `0.0`)
         On the embedder's and the encoder's outputs.
+    names : `List[str]`, optional (default = `None`)
+        For spans that cover the text, as words of lexical analysis do: the types of those that are names. Then `f1`
+        is of words with their classes, and `segmentation_f1` and `name_f1` are told too.
+    decode_in_training : `bool`, optional (default = `True`)
+        Whether to tag while training, for training metrics. With some hundred tags that takes half of the time.
     label_namespace : `str`, optional (default = `"labels"`)
     initializer : `InitializerApplicator`, optional
 
@@ -79,6 +85,8 @@ class ElmoTagger(Model):
         feedforward: Optional[Lazy[FeedForward]] = None,
         tag_scheme: str = "BIO",
         dropout: float = 0.0,
+        names: Optional[List[str]] = None,
+        decode_in_training: bool = True,
         label_namespace: str = "labels",
         initializer: InitializerApplicator = InitializerApplicator(),
         **kwargs,
@@ -104,7 +112,8 @@ class ElmoTagger(Model):
         self.crf = ConditionalRandomField(len(self._tags), allowed_transitions(self._tags, tag_scheme))
 
         self._accuracy = CategoricalAccuracy()
-        self._span_f1 = SpanF1(types)
+        self._span_f1 = SpanF1(types, names)
+        self._decode_in_training = decode_in_training
         initializer(self)
 
     def forward(  # type: ignore
@@ -123,7 +132,7 @@ class ElmoTagger(Model):
         # Returns
 
         `logits`, shape (batch_size, num_tokens, number of tags); `tags`, for each sentence the list of its decoded
-        tag ids, padding left out; `words`, where there is metadata; `loss`, where there are gold tags.
+        tag ids, padding left out (not while training without `decode_in_training`); `words`, where there is metadata; `loss`, where there are gold tags.
         """
         # Shape: (batch_size, num_tokens)
         mask = get_text_field_mask(tokens)
@@ -132,14 +141,15 @@ class ElmoTagger(Model):
         if self.feedforward is not None:
             encoded = self.feedforward(encoded)
         logits = self.tag_projection(encoded)
-        paths = [path for path, _ in self.crf.viterbi_tags(logits, mask)]
-
-        output: Dict[str, Any] = {"logits": logits, "tags": paths}
+        output: Dict[str, Any] = {"logits": logits}
         if metadata is not None:
             output["words"] = [sentence["words"] for sentence in metadata]
         if tags is not None:
             output["loss"] = -self.crf(logits, tags, mask) / logits.size(0)
-            self._update_metrics(paths, tags, mask)
+        if self._decode_in_training or not self.training:
+            output["tags"] = [path for path, _ in self.crf.viterbi_tags(logits, mask)]
+            if tags is not None:
+                self._update_metrics(output["tags"], tags, mask)
         return output
 
     def _update_metrics(self, paths: List[List[int]], tags: torch.Tensor, mask: torch.Tensor) -> None:
@@ -159,9 +169,11 @@ class ElmoTagger(Model):
         return output_dict
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
-        """The metrics so far; with `reset`, which a trainer asks for at the end of a pass, the mix too."""
-        metrics = {"accuracy": self._accuracy.get_metric(reset), **self._span_f1.get_metric(reset)}
-        return {**metrics, **self._mix_metrics()} if reset else metrics
+        """The metrics so far; with `reset`, which a trainer asks for at the end of a pass, confusion and mix too."""
+        if self.training and not self._decode_in_training:
+            return self._mix_metrics() if reset else {}
+        at_the_end = {**self._span_f1.confusion(), **self._mix_metrics()} if reset else {}
+        return {"accuracy": self._accuracy.get_metric(reset), **self._span_f1.get_metric(reset), **at_the_end}
 
     def _mix_metrics(self) -> Dict[str, float]:
         metrics: Dict[str, float] = {}

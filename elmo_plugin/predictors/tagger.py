@@ -11,8 +11,10 @@ from allennlp.data import DatasetReader, Instance, Token
 from allennlp.models import Model
 from allennlp.predictors import Predictor
 
+from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.data.tag_schemes import tags_to_spans
 from elmo_plugin.data.tokenizers.blank_spacy import BlankSpacyTokenizer
+from elmo_plugin.predictors.inputs import checked_text, shortened
 
 _EXPECTED = 'expected a JSON object like {"sentence": "raw text"} or {"tokens": ["its", "words"]}'
 
@@ -28,7 +30,8 @@ class TaggerPredictor(Predictor):
     ```
 
     where `sentence[start:end]` is the entity's text. The sentence of given tokens is the tokens with single spaces
-    between them. A sentence without words gives empty lists.
+    between them. A sentence without words gives empty lists. Sentences of a file (`--use-dataset-reader`) come with
+    `file`, `line` and `document`, in the file's order.
 
     Registered as a `Predictor` with name "elmo_tagger"; it is the default of the model of that name.
 
@@ -50,13 +53,18 @@ class TaggerPredictor(Predictor):
         self, model: Model, dataset_reader: DatasetReader, frozen: bool = True, language: Optional[str] = None
     ) -> None:
         super().__init__(model, dataset_reader, frozen)
+        if not isinstance(dataset_reader, TaggingReader):
+            raise ConfigurationError(
+                f"The predictor elmo_tagger needs the reader elmo_tagging, but the archive has a "
+                f"{type(dataset_reader).__name__}. For one trained with the reader elmo_lac give --predictor elmo_lac."
+            )
         self._tokenizer = dataset_reader.tokenizer if language is None else BlankSpacyTokenizer(language)
 
     def load_line(self, line: str) -> JsonDict:
         try:
             return json.loads(line)
         except json.JSONDecodeError as error:
-            raise ConfigurationError(f"{_EXPECTED} on each line, found {_shortened(line)} ({error}).") from error
+            raise ConfigurationError(f"{_EXPECTED} on each line, found {shortened(line)} ({error}).") from error
 
     def dump_line(self, outputs: JsonDict) -> str:
         return json.dumps(outputs, ensure_ascii=False) + "\n"
@@ -79,9 +87,9 @@ class TaggerPredictor(Predictor):
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         if not isinstance(json_dict, dict) or ("sentence" in json_dict) == ("tokens" in json_dict):
-            raise ConfigurationError(f"{_EXPECTED}, found {_shortened(json.dumps(json_dict))}.")
+            raise ConfigurationError(f"{_EXPECTED}, found {shortened(json.dumps(json_dict))}.")
         if "sentence" in json_dict:
-            sentence = _checked_text(json_dict["sentence"], "the sentence")
+            sentence = checked_text(json_dict["sentence"], "the sentence", _EXPECTED)
             tokens = self._tokenizer.tokenize(sentence)
         else:
             sentence, tokens = _joined(json_dict["tokens"])
@@ -96,36 +104,19 @@ class TaggerPredictor(Predictor):
         for span in tags_to_spans(tags, self._model.tag_scheme):
             start, end = tokens[span.start].idx, tokens[span.end - 1].idx_end
             entities.append({"type": span.type, "text": sentence[start:end], "start": start, "end": end})
-        return {"sentence": sentence, "words": words, "tags": tags, "entities": entities}
+        place = {key: metadata[key] for key in ("file", "line", "document") if key in metadata.metadata}
+        return {"sentence": sentence, "words": words, "tags": tags, "entities": entities, **place}
 
 
 def _joined(words: Any) -> Tuple[str, List[Token]]:
     """Words with single spaces between them, and the words as tokens that know their places there."""
     if not isinstance(words, list):
-        raise ConfigurationError(f"{_EXPECTED}, found tokens that are no list: {_shortened(json.dumps(words))}.")
+        raise ConfigurationError(f"{_EXPECTED}, found tokens that are no list: {shortened(json.dumps(words))}.")
     tokens: List[Token] = []
     start = 0
     for position, word in enumerate(words):
-        if not _checked_text(word, f"token {position}"):
+        if not checked_text(word, f"token {position}", _EXPECTED):
             raise ConfigurationError(f"{_EXPECTED}, found an empty word as token {position}. Leave it out.")
         tokens.append(Token(text=word, idx=start, idx_end=start + len(word)))
         start += len(word) + 1
     return " ".join(words), tokens
-
-
-def _checked_text(text: Any, name: str) -> str:
-    if not isinstance(text, str):
-        raise ConfigurationError(f"{_EXPECTED}, found {_shortened(json.dumps(text))} for {name}, which is no string.")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ConfigurationError(
-            f"{_EXPECTED}, found half of a surrogate pair at character {error.start} of {name}, which is no text. "
-            f"Write such characters whole, as UTF-8 or as two \\u escapes."
-        ) from error
-    return text
-
-
-def _shortened(text: str) -> str:
-    text = text.strip()
-    return text if len(text) <= 80 else f"{text[:80]}…"

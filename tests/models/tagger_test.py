@@ -162,6 +162,34 @@ def test_metrics_tell_accuracy_and_spans_and_are_never_nan(vocabulary, tensors):
     assert model.get_metrics()["accuracy"] == 0.0
 
 
+def test_what_was_taken_for_what_is_told_at_the_end_of_a_pass(vocabulary, tensors):
+    model = build(vocabulary).eval()
+    with torch.no_grad():
+        model.tag_projection.bias[vocabulary.get_token_index("B-PER", "labels")] = 100.0
+    model(**tensors)
+    assert not any("confusion" in name for name in model.get_metrics())
+    metrics = model.get_metrics(reset=True)
+    assert (metrics["_confusion/PER/PER"], metrics["_confusion/LOC/missed"]) == (1, 1)
+    assert metrics["_confusion/spurious/PER"] == 7
+
+
+def test_names_among_words_are_told_apart(vocabulary, tensors):
+    model = build(vocabulary, names=["PER"]).eval()
+    model(**tensors)
+    metrics = model.get_metrics(reset=True)
+    assert {"segmentation_f1", "name_f1", "_confusion/other/PER"} <= set(metrics)
+
+
+def test_without_decoding_in_training_it_learns_the_same_and_tells_metrics_of_evaluation_only(vocabulary, tensors):
+    with_tags, without = build(vocabulary), build(vocabulary, decode_in_training=False)
+    outputs = with_tags(**tensors), without(**tensors)
+    assert torch.equal(outputs[0]["loss"], outputs[1]["loss"])
+    assert "tags" in outputs[0] and "tags" not in outputs[1]
+    assert (set(without.get_metrics()), set(without.get_metrics(reset=True))) == (set(), set())
+    assert without.eval()(**tensors)["tags"] == with_tags.eval()(**tensors)["tags"]
+    assert without.get_metrics(reset=True)["accuracy"] == with_tags.get_metrics()["accuracy"]
+
+
 def test_padding_changes_nothing(vocabulary, instances):
     model = build(vocabulary).eval()
 

@@ -3,6 +3,7 @@ import random
 
 import pytest
 import torch
+from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.training.metrics import SpanBasedF1Measure
 
@@ -89,7 +90,7 @@ def test_a_type_that_looks_like_a_continuation_is_a_type():
 
 
 def test_counts_are_summed_over_processes(monkeypatch):
-    monkeypatch.setattr(span_f1, "dist_reduce_sum", lambda counts: counts + torch.tensor([[0, 2, 2]]))
+    monkeypatch.setattr(span_f1, "dist_reduce_sum", lambda confusion: confusion + torch.tensor([[0, 2], [2, 0]]))
     metric = SpanF1(["LOC"])
     metric(spans("B-LOC"), spans("B-LOC"))
     assert metric.get_metric()["f1"] == 2 * 1 / (3 + 3)
@@ -103,3 +104,55 @@ def test_it_works_in_distributed_training(tmp_path):
         assert metric.get_metric()["recall"] == 0.5
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_the_confusion_tells_what_was_taken_for_what_and_what_was_missed_or_made_up():
+    metric = SpanF1(["LOC", "PER"])
+    gold = spans("B-PER I-PER O B-LOC B-PER", "B-LOC I-LOC O B-PER")
+    metric(spans("B-PER I-PER O B-PER B-PER", "B-LOC O B-LOC O"), gold)
+    assert metric.confusion() == {
+        "_confusion/LOC/LOC": 0,
+        "_confusion/LOC/PER": 1,
+        "_confusion/LOC/missed": 1,
+        "_confusion/PER/LOC": 0,
+        "_confusion/PER/PER": 2,
+        "_confusion/PER/missed": 1,
+        "_confusion/spurious/LOC": 2,
+        "_confusion/spurious/PER": 0,
+    }
+    metric.reset()
+    assert set(metric.confusion().values()) == {0}
+
+
+WORDS = spans("B-n I-n B-v B-PER I-PER B-w", "B-LOC I-LOC B-v B-TIME")
+FOUND = spans("B-n I-n B-n B-PER I-PER B-w", "B-LOC B-n B-v B-PER")
+
+
+def test_where_spans_are_words_segmentation_and_names_are_told_apart():
+    metric = SpanF1(["LOC", "PER", "TIME", "n", "v", "w"], names=["PER", "LOC", "ORG"])
+    metric(FOUND, WORDS)
+    metrics = metric.get_metric()
+    # Gold 4 + 3 words, found 4 + 4; six of them stand at the same place, four with the same class.
+    assert (metrics["segmentation_precision"], metrics["segmentation_recall"]) == (6 / 8, 6 / 7)
+    assert (metrics["precision"], metrics["recall"]) == (4 / 8, 4 / 7)
+    # Names: PER and LOC are there, two PER are found.
+    assert (metrics["name_precision"], metrics["name_recall"]) == (1 / 3, 1 / 2)
+
+
+def test_in_the_confusion_of_names_all_other_words_are_one():
+    metric = SpanF1(["LOC", "PER", "TIME", "n", "v", "w"], names=["PER", "LOC", "ORG"])
+    metric(FOUND, WORDS)
+    confusion = {key.removeprefix("_confusion/"): count for key, count in metric.confusion().items() if count > 0}
+    assert confusion == {
+        "PER/PER": 1,
+        "LOC/missed": 1,
+        "other/PER": 1,
+        "other/other": 4,
+        "spurious/LOC": 1,
+        "spurious/other": 1,
+    }
+
+
+def test_names_that_are_no_types_are_an_error():
+    with pytest.raises(ConfigurationError, match="None of the names .*'PER'.* is a type of the tags, which has .*'n'"):
+        SpanF1(["n"], names=["PER"])
