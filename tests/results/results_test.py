@@ -1,0 +1,217 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from elmo_plugin.results.page import draw, section, set_into
+from elmo_plugin.results.row import Arm, Metric, Row, folder_name, overrides_of, read_row
+from elmo_plugin.results.summary import as_json, paired_p_value, spread_of, summarise
+from elmo_plugin.results.trainings import Outcome, checked_record, outcome_of, run, this_machine, trainings_of
+
+ROW = {
+    "task": "names",
+    "data": "some",
+    "metrics": [{"key": "f1", "title": "F1", "scale": 100}],
+    "arms": [{"name": "baseline", "config": "a.jsonnet"}, {"name": "+ ELMo", "config": "b.jsonnet", "overrides": {"x": 1}}],
+    "seeds": [1, 2],
+}
+# Stands in for `allennlp`: writes what a training leaves behind, or fails, and notes how it was called.
+PROGRAM = """
+import json, pathlib, sys
+arguments = sys.argv[1:]
+folder = pathlib.Path(arguments[arguments.index("-s") + 1])
+folder.mkdir(exist_ok=True)
+with open(folder.parent / "calls", "a") as calls:
+    calls.write(json.dumps(arguments) + "\\n")
+if (folder.parent / "fail").exists():
+    (folder / "training_state_e1_b0.th").touch()
+    sys.exit("the disk is full")
+seed = json.loads(arguments[arguments.index("-o") + 1])["random_seed"]
+(folder / "metrics.json").write_text(json.dumps({"f1": 0.5 + seed / 100, "best_validation_elmo/gamma": 0.7}))
+"""
+
+
+@pytest.fixture
+def row_file(tmp_path):
+    def write(content):
+        path = tmp_path / "row.jsonnet"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return [sys.executable, str(path)]
+
+
+def calls(runs):
+    return [json.loads(line) for line in (runs / "row/calls").read_text().splitlines()]
+
+
+def test_a_row_is_read_with_its_arms_metrics_and_seeds(row_file):
+    row = read_row(row_file(ROW))
+    assert (row.name, row.task, row.data, row.seeds) == ("row", "names", "some", (1, 2))
+    assert row.metrics == (Metric("f1", "F1", 100.0),)
+    assert row.arms == (Arm("baseline", "a.jsonnet", {}), Arm("+ ELMo", "b.jsonnet", {"x": 1}))
+    assert overrides_of(row.arms[1], 2) == {"x": 1, "random_seed": 2, "numpy_seed": 2, "pytorch_seed": 2}
+
+
+def test_a_row_may_use_variables_of_the_environment(row_file, monkeypatch):
+    content = json.dumps(ROW).replace('"some"', "std.extVar('ELMO_TEST_DATA')")
+    with pytest.raises(ValueError, match="(?s)row.jsonnet can't be evaluated.*ELMO_TEST_DATA.*to be set before"):
+        read_row(row_file(content))
+    monkeypatch.setenv("ELMO_TEST_DATA", "there")
+    assert read_row(row_file(content)).data == "there"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"arms": ROW["arms"][:1]}, "`arms` must be two or more"),
+        ({"arms": [ROW["arms"][0]] * 2}, "names that differ"),
+        ({"arms": [{"name": "a"}, ROW["arms"][0]]}, "arm 1 lacks config"),
+        ({"metrics": []}, "`metrics` is empty"),
+        ({"metrics": [{"key": "f1"}]}, "metric 1 lacks title"),
+        ({"seeds": []}, "`seeds` must be one or more"),
+        ({"seeds": [1, 1]}, "different whole numbers"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused(row_file, change, message):
+    with pytest.raises(ValueError, match=message):
+        read_row(row_file({**ROW, **change}))
+
+
+def test_a_missing_file_and_a_missing_key_are_named(row_file):
+    with pytest.raises(ValueError, match="no file absent.jsonnet"):
+        read_row("absent.jsonnet")
+    with pytest.raises(ValueError, match="the row lacks task, seeds"):
+        read_row(row_file({key: value for key, value in ROW.items() if key not in ("task", "seeds")}))
+
+
+def test_each_training_is_done_once(row_file, program, tmp_path):
+    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
+    shown = []
+    for _ in range(2):
+        for training in trainings_of(row, runs):
+            run(training, program, shown.append)
+    assert [(call[1], call[3].rpartition("/")[2]) for call in calls(runs)] == [
+        ("a.jsonnet", "baseline-1"),
+        ("b.jsonnet", "elmo-1"),
+        ("a.jsonnet", "baseline-2"),
+        ("b.jsonnet", "elmo-2"),
+    ]
+    assert len(shown) == 4 and "train b.jsonnet" in shown[1]
+    outcome = outcome_of(trainings_of(row, runs)[0])
+    assert outcome.metrics["f1"] == 0.51 and outcome.seconds > 0 and outcome.machine["cores"] >= 1
+
+
+def test_a_training_that_failed_says_where_its_output_is_and_goes_on_from_its_checkpoint(row_file, program, tmp_path):
+    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
+    training = trainings_of(row, runs)[0]
+    (runs / "row").mkdir(parents=True)
+    (runs / "row/fail").touch()
+    with pytest.raises(ValueError, match="failed with exit status 1.*baseline-1.log"):
+        run(training, program, print)
+    assert "the disk is full" in training.folder.with_suffix(".log").read_text()
+    seconds = checked_record(training)["seconds"]
+    (runs / "row/fail").unlink()
+    run(training, program, print)
+    assert "--recover" not in calls(runs)[0] and calls(runs)[1][-1] == "--recover"
+    assert outcome_of(training).seconds > seconds > 0
+
+
+def test_a_training_that_left_no_checkpoint_begins_anew(row_file, program, tmp_path):
+    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
+    training = trainings_of(row, runs)[0]
+    training.folder.mkdir(parents=True)
+    run(training, program, print)
+    assert calls(runs)[0][-1] == "--force"
+
+
+def test_a_training_of_other_settings_is_no_result_of_this_row(row_file, program, tmp_path):
+    runs = tmp_path / "runs"
+    run(trainings_of(read_row(row_file(ROW)), runs)[1], program, print)
+    arms = [ROW["arms"][0], {**ROW["arms"][1], "overrides": {"x": 2}}]
+    with pytest.raises(ValueError, match="elmo-1 holds a training with other settings"):
+        run(trainings_of(read_row(row_file({**ROW, "arms": arms})), runs)[1], program, print)
+
+
+def outcomes_of(values):
+    return {
+        (name, seed): Outcome({"f1": value, "best_validation_elmo/layer_0": 0.25}, 60.0 * seed, this_machine())
+        for name, of_arm in values.items()
+        for seed, value in of_arm.items()
+    }
+
+
+def test_means_spreads_gains_and_significance_are_over_the_seeds_that_all_arms_have(row_file):
+    row = read_row(row_file({**ROW, "seeds": [1, 2, 3, 4]}))
+    outcomes = outcomes_of({"baseline": {1: 0.5, 2: 0.6, 3: 0.7}, "+ ELMo": {1: 0.6, 2: 0.75, 3: 0.75, 4: 0.1}})
+    baseline, elmo = summarise(row, outcomes)
+    assert baseline.seeds == elmo.seeds == [1, 2, 3]
+    assert baseline.metrics["f1"].mean == pytest.approx(60) and baseline.metrics["f1"].deviation == pytest.approx(10)
+    assert baseline.gain is None and baseline.p_value is None
+    assert elmo.gain.values == pytest.approx([10, 15, 5]) and elmo.gain.mean == pytest.approx(10)
+    # t = 10 / (5 / sqrt(3)) = 3.464 with two degrees of freedom: p = 1 - t / sqrt(t² + 2).
+    assert elmo.p_value == pytest.approx(1 - 3.4641 / (3.4641**2 + 2) ** 0.5, abs=1e-4)
+    assert elmo.mix["elmo/layer_0"].mean == 0.25 and elmo.seconds.mean == 120
+    assert json.loads(json.dumps(as_json([baseline, elmo])))[1]["gain"]["mean"] == pytest.approx(10)
+
+
+def test_one_seed_has_no_spread_and_no_significance():
+    assert spread_of([3.0]).deviation is None
+    assert paired_p_value([2.0], [1.0]) is None
+    assert paired_p_value([2.0, 3.0], [1.0, 2.0]) is None
+
+
+def test_what_can_not_be_summed_up_says_why(row_file):
+    row = read_row(row_file(ROW))
+    with pytest.raises(ValueError, match="no seed is trained in all arms yet"):
+        summarise(row, outcomes_of({"baseline": {1: 0.5}, "+ ELMo": {2: 0.5}}))
+    outcomes = {key: outcome._replace(metrics={"loss": 1.0}) for key, outcome in outcomes_of({"baseline": {1: 1}, "+ ELMo": {1: 1}}).items()}
+    with pytest.raises(ValueError, match="has no 'f1'; it has loss"):
+        summarise(row, outcomes)
+
+
+@pytest.fixture
+def summaries(row_file):
+    row = read_row(row_file(ROW))
+    return row, summarise(row, outcomes_of({"baseline": {1: 0.5, 2: 0.6}, "+ ELMo": {1: 0.6, 2: 0.75}}))
+
+
+def test_a_section_holds_every_number(summaries):
+    text = section(*summaries, this_machine(), Path("pictures/row.png"))
+    assert "| + ELMo | 67.50 ± 10.61 (60.00, 75.00) | +12.50 ± 3.54 | 0.126 | 1.5 min |" in text
+    assert "| baseline | 55.00 ± 7.07 (50.00, 60.00) |  |  | 1.5 min |" in text
+    assert "What + ELMo learned to mix: elmo/layer_0 0.25 ± 0.00." in text
+    assert "![names, with ELMo and without](pictures/row.png)" in text
+
+
+def test_a_page_keeps_all_but_the_rows_own_section(summaries, tmp_path):
+    row, _ = summaries
+    page = tmp_path / "docs/page.md"
+    set_into(page, row, "first\n")
+    page.write_text(page.read_text() + "\nafter\n")
+    set_into(page, row._replace(name="other"), "third\n")
+    set_into(page, row, "second\n")
+    text = page.read_text()
+    assert "first" not in text
+    assert text.index("# What was measured") < text.index("second") < text.index("after") < text.index("third")
+    page.write_text(text.replace("<!-- elmo-results row ends -->", ""))
+    with pytest.raises(ValueError, match="one of the marks"):
+        set_into(page, row, "x\n")
+
+
+def test_the_picture_is_a_picture(summaries, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    draw(tmp_path / "a/b.png", *summaries)
+    assert (tmp_path / "a/b.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_names_of_arms_become_names_of_folders():
+    assert folder_name("+ ELMo (no residual)") == "elmo-no-residual"
