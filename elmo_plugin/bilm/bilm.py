@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional, Tuple, Union
 import torch
 from torch import Tensor, nn
 
-from elmo_plugin.bilm.char_cnn import CharCnnEncoder, WordEncoder
+from elmo_plugin.bilm.char_cnn import CharCnnEncoder, SymbolCnnEncoder, WordEncoder
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE, word_to_characters
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.projected_lstm import ProjectedLstm, read_in_step
@@ -51,7 +51,8 @@ class Bilm(nn.Module):
         self.options = options
         self.encoder: Union[CharCnnEncoder, WordEncoder]
         if options.char_cnn is not None:
-            self.encoder = CharCnnEncoder(options.char_cnn, options.projection_dim)
+            encoder = CharCnnEncoder if options.char_cnn.symbols is None else SymbolCnnEncoder
+            self.encoder = encoder(options.char_cnn, options.projection_dim)
         elif options.num_words is not None:
             self.encoder = WordEncoder(options.num_words, options.projection_dim)
         else:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.characters import MASK_ID
 from elmo_plugin.bilm.ops.dispatch import char_convolutions
-from elmo_plugin.bilm.options import NUM_CHARACTER_IDS, CharCnnOptions
+from elmo_plugin.bilm.options import CharCnnOptions
 
 
 class Highway(nn.Module):
@@ -61,14 +61,14 @@ class CharCnnEncoder(nn.Module):
     def __init__(self, options: CharCnnOptions, projection_dim: int) -> None:
         super().__init__()
         self.options = options
-        self.embedding = nn.Embedding(NUM_CHARACTER_IDS, options.embedding_dim, padding_idx=MASK_ID)
+        self.embedding = nn.Embedding(options.num_ids, options.embedding_dim, padding_idx=MASK_ID)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(options.embedding_dim, count, kernel_size=width) for width, count in options.filters
         )
         self.highways = nn.ModuleList(Highway(options.num_filters) for _ in range(options.num_highway))
         self.projection = None
-        if options.num_filters != projection_dim:
-            self.projection = nn.Linear(options.num_filters, projection_dim)
+        if options.has_projection(projection_dim):
+            self.projection = nn.Linear(options.num_filters + options.word_dim, projection_dim)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -83,7 +83,7 @@ class CharCnnEncoder(nn.Module):
                 nn.init.normal_(convolution.weight, std=math.sqrt(1.0 / fan_in))
             nn.init.zeros_(convolution.bias)
         if self.projection is not None:
-            nn.init.normal_(self.projection.weight, std=math.sqrt(1.0 / self.options.num_filters))
+            nn.init.normal_(self.projection.weight, std=math.sqrt(1.0 / self.projection.in_features))
             nn.init.zeros_(self.projection.bias)
 
     def forward(self, characters: Tensor) -> Tensor:
@@ -99,13 +99,22 @@ class CharCnnEncoder(nn.Module):
         """
         if characters.size(0) == 0:
             return self.embedding.weight.new_zeros(0, self._output_dim())
+        features = self.features(characters)
+        return features if self.projection is None else self.projection(features)
+
+    def features(self, characters: Tensor) -> Tensor:
+        """
+        What the filters find, before the projection.
+
+        Shape: (num_types, max_characters) to (num_types, `options.num_filters`)
+        """
         weights, biases = zip(*((convolution.weight, convolution.bias) for convolution in self.convolutions))
         characters = self._without_idle_positions(characters)
         features = char_convolutions(characters, self.embedding.weight, weights, biases)
         features = torch.relu(features) if self.options.activation == "relu" else torch.tanh(features)
         for highway in self.highways:
             features = highway(features)
-        return features if self.projection is None else self.projection(features)
+        return features
 
     def _output_dim(self) -> int:
         return self.options.num_filters if self.projection is None else self.projection.out_features
@@ -122,6 +131,38 @@ class CharCnnEncoder(nn.Module):
         longest = int(occupied.max()) + 1 if occupied.numel() else 0
         widest = max(width for width, _ in self.options.filters)
         return characters[:, : min(characters.size(1), longest + widest)]
+
+
+class SymbolCnnEncoder(CharCnnEncoder):
+    """
+    Characters of a word, and the word itself, to its vector (Che et al. 2018, ELMoForManyLangs):
+
+        project([embed(word); features of the characters])
+
+    It takes words as bytes as every encoder does, and looks their characters and the word up in tables (`symbols.py`).
+
+    # Parameters
+
+    options : with `symbols`.
+    projection_dim : width of the vectors.
+    """
+
+    def __init__(self, options: CharCnnOptions, projection_dim: int) -> None:
+        super().__init__(options, projection_dim)
+        assert options.symbols is not None
+        self.symbols = options.symbols
+        self.word_embedding = nn.Embedding(len(options.symbols.words), options.word_dim) if options.word_dim > 0 else None
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """Shape: (num_types, max_characters) to (num_types, projection_dim)"""
+        if characters.size(0) == 0:
+            return self.embedding.weight.new_zeros(0, self._output_dim())
+        encoded = (torch.from_numpy(ids).to(characters.device) for ids in self.symbols.encode(characters.cpu().numpy()))
+        symbol_ids, word_ids = encoded
+        features = self.features(symbol_ids)
+        if self.word_embedding is not None:
+            features = torch.cat([self.word_embedding(word_ids), features], dim=1)
+        return self.projection(features)
 
 
 class WordEncoder(nn.Module):

@@ -7,9 +7,11 @@ from another one (widths, counts of representations) is a property here and is t
 
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
+
+from elmo_plugin.bilm.symbols import SymbolTables
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +19,7 @@ logger = logging.getLogger(__name__)
 # mask, id 0 of the shifted form, is put in front of it.
 NUM_CHARACTER_IDS = 262
 ACTIVATIONS = ("relu", "tanh")
+_KNOWN = ("bidirectional", "char_cnn", "symbol_cnn", "lstm", "n_tokens_vocab")
 
 
 def _read(section: str, given: Dict[str, Any], key: str, expected: type, default: Any = ...) -> Any:
@@ -68,6 +71,8 @@ class CharCnnOptions:
     max_characters : how many positions a word has; longer words are cut (see `characters.py`).
     num_highway : number of highway layers after the pooling; 0 for none.
     activation : `"relu"` or `"tanh"`, after the maximum over positions.
+    symbols : for a model that reads characters and words from tables of its own; `None` for one that reads bytes.
+    word_dim : of such a model, width of the vector of a whole word; 0 for none.
     """
 
     filters: Tuple[Tuple[int, int], ...]
@@ -75,12 +80,52 @@ class CharCnnOptions:
     max_characters: int = 50
     num_highway: int = 0
     activation: str = "relu"
+    symbols: Optional[SymbolTables] = None
+    word_dim: int = 0
     extra: Dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def num_filters(self) -> int:
         """Width of the pooled features, the sum over the filter counts."""
         return sum(count for _, count in self.filters)
+
+    @property
+    def num_ids(self) -> int:
+        """Rows of the embedding of characters, the mask's included."""
+        return NUM_CHARACTER_IDS if self.symbols is None else len(self.symbols.characters) + 1
+
+    def has_projection(self, projection_dim: int) -> bool:
+        """Whether the features are projected: not where they have the right width, unless the model reads symbols."""
+        return self.symbols is not None or self.num_filters != projection_dim
+
+    @classmethod
+    def from_symbol_dict(cls, given: Dict[str, Any]) -> "CharCnnOptions":
+        """The section `symbol_cnn`, which stands in place of `char_cnn` in a model that reads symbols."""
+        section = "symbol_cnn → "
+        tables: Dict[str, Tuple[str, ...]] = {}
+        for key, default in (("characters", ...), ("words", [])):
+            entries = _read(section, given, key, list, default)
+            if not all(isinstance(entry, str) for entry in entries):
+                raise ValueError(f"The option {section}{key!r} must be a list of strings.")
+            tables[key] = tuple(entries)
+        max_symbols = _positive(section, given, "max_symbols_per_token")
+        try:
+            symbols = SymbolTables(tables["characters"], tables["words"], max_symbols)
+        except ValueError as error:
+            raise ValueError(f"The options {section}: {error}") from error
+        own = ("characters", "words", "max_symbols_per_token", "word_dim")
+        bare = {key: value for key, value in given.items() if key not in own}
+        options = cls.from_dict({**bare, "max_characters_per_token": symbols.max_characters})
+        widest = max(width for width, _ in options.filters)
+        if max_symbols < widest:
+            raise ValueError(f"The option {section}'max_symbols_per_token' is {max_symbols}, less than the widest filter, {widest}.")
+        word_dim = _read(section, given, "word_dim", int, 0)
+        if word_dim < 0 or bool(word_dim) != bool(symbols.words):
+            raise ValueError(
+                f"The option {section}'word_dim' is {word_dim} and there are {len(symbols.words):,} 'words': expected both, or "
+                f"neither."
+            )
+        return replace(options, symbols=symbols, word_dim=word_dim)
 
     @classmethod
     def from_dict(cls, given: Dict[str, Any]) -> "CharCnnOptions":
@@ -117,13 +162,18 @@ class CharCnnOptions:
         )
 
     def to_dict(self) -> Dict[str, Any]:
-        return {
+        result = {
             "activation": self.activation,
             "embedding": {"dim": self.embedding_dim},
             "filters": [list(pair) for pair in self.filters],
+            "n_highway": self.num_highway,
+        }
+        if self.symbols is not None:
+            return {**result, **self.symbols.to_dict(), "word_dim": self.word_dim, **self.extra}
+        return {
+            **result,
             "max_characters_per_token": self.max_characters,
             "n_characters": NUM_CHARACTER_IDS,
-            "n_highway": self.num_highway,
             **self.extra,
         }
 
@@ -228,11 +278,15 @@ class BilmOptions:
                 "remove the key if this model has both."
             )
         char_cnn = _read("", given, "char_cnn", dict, None)
+        symbol_cnn = _read("", given, "symbol_cnn", dict, None)
+        if symbol_cnn is not None and char_cnn is not None:
+            raise ValueError("The options have both 'char_cnn' and 'symbol_cnn'; a model reads words in one way. Remove one.")
+        encoder = None if char_cnn is None else CharCnnOptions.from_dict(char_cnn)
         options = cls(
             lstm=LstmOptions.from_dict(_read("", given, "lstm", dict)),
-            char_cnn=None if char_cnn is None else CharCnnOptions.from_dict(char_cnn),
+            char_cnn=encoder if symbol_cnn is None else CharCnnOptions.from_symbol_dict(symbol_cnn),
             num_words=_positive("", given, "n_tokens_vocab", None),
-            extra={k: v for k, v in given.items() if k not in ("bidirectional", "char_cnn", "lstm", "n_tokens_vocab")},
+            extra={k: v for k, v in given.items() if k not in _KNOWN},
         )
         options._log_extra()
         return options
@@ -263,7 +317,8 @@ class BilmOptions:
         """The layout of `options.json`; every other ELMo system reads it."""
         result: Dict[str, Any] = {"bidirectional": True}
         if self.char_cnn is not None:
-            result["char_cnn"] = self.char_cnn.to_dict()
+            # Under a name that no other system knows: none of them could read such a model.
+            result["char_cnn" if self.char_cnn.symbols is None else "symbol_cnn"] = self.char_cnn.to_dict()
         result["lstm"] = self.lstm.to_dict()
         if self.num_words is not None:
             result["n_tokens_vocab"] = self.num_words

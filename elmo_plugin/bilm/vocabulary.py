@@ -6,7 +6,9 @@ sampler takes a word's rank for its frequency. A word's id is its line, counted 
 which old files hold, is no word and has no id.
 """
 
+import gzip
 import os
+import zlib
 from pathlib import Path
 from typing import Dict, Iterable, List, Sequence, Union
 
@@ -39,6 +41,7 @@ class WordVocabulary:
 
     def __init__(self, words: Sequence[str], source: str = "the vocabulary") -> None:
         self.words: List[str] = list(words)
+        self.source = source
         self.word_to_id: Dict[str, int] = {word: index for index, word in enumerate(self.words)}
         if tuple(self.words[:3]) != SPECIAL_WORDS:
             raise ValueError(
@@ -67,7 +70,7 @@ class WordVocabulary:
     @classmethod
     def from_file(cls, path: Union[str, Path]) -> "WordVocabulary":
         """
-        The vocabulary in a file.
+        The vocabulary in a file, which may be compressed (`.gz`).
 
         # Raises
 
@@ -75,10 +78,13 @@ class WordVocabulary:
         """
         try:
             content = Path(path).read_bytes()
+            content = gzip.decompress(content) if str(path).endswith(".gz") else content
         except (FileNotFoundError, IsADirectoryError):
             raise FileNotFoundError(
                 f"There is no vocabulary file {path}. Give a file of one word a line, or make one with elmo-prepare."
             ) from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is no whole gzip file ({error}). Get it again.") from error
         lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         if lines and not lines[-1]:
             lines.pop()

@@ -90,7 +90,9 @@ def layout(options: BilmOptions) -> List[Dataset]:
         table.append(_without_mask_row("embedding", (options.num_words or 0, dim), "encoder.embedding.weight"))
     else:
         cnn, features = options.char_cnn, options.char_cnn.num_filters
-        table.append(_without_mask_row("char_embed", (261, cnn.embedding_dim), "encoder.embedding.weight"))
+        table.append(_without_mask_row("char_embed", (cnn.num_ids - 1, cnn.embedding_dim), "encoder.embedding.weight"))
+        if cnn.word_dim > 0 and cnn.symbols is not None:
+            table.append(_same("word_embed", (len(cnn.symbols.words), cnn.word_dim), "encoder.word_embedding.weight"))
         for i, (width, count) in enumerate(cnn.filters):
             here = f"encoder.convolutions.{i}"
             table.append(_convolution(f"CNN/W_cnn_{i}", (1, width, cnn.embedding_dim, count), f"{here}.weight"))
@@ -100,8 +102,9 @@ def layout(options: BilmOptions) -> List[Dataset]:
                 here = f"encoder.highways.{k}.{gate}"
                 table.append(_transposed(f"CNN_high_{k}/W_{gate}", (features, features), f"{here}.weight"))
                 table.append(_same(f"CNN_high_{k}/b_{gate}", (features,), f"{here}.bias"))
-        if features != dim:
-            table.append(_transposed("CNN_proj/W_proj", (features, dim), "encoder.projection.weight"))
+        if cnn.has_projection(dim):
+            width = features + cnn.word_dim
+            table.append(_transposed("CNN_proj/W_proj", (width, dim), "encoder.projection.weight"))
             table.append(_same("CNN_proj/b_proj", (dim,), "encoder.projection.bias"))
     for number, direction in enumerate(("forward_lstm", "backward_lstm")):
         for j in range(options.lstm.num_layers):
@@ -167,7 +170,7 @@ def load_weights(bilm: Bilm, path: PathLike) -> None:
         wrong += [
             f"{name}: expected no such dataset, found shape {datasets[name].shape}"
             for name in unused
-            if name.startswith(("CNN", "char_embed", "embedding"))
+            if name.startswith(("CNN", "char_embed", "word_embed", "embedding"))
         ]
     if wrong:
         raise ValueError(
