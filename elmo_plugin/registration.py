@@ -19,5 +19,6 @@ import elmo_plugin.modules.elmo  # noqa: F401
 import elmo_plugin.predictors.lac  # noqa: F401
 import elmo_plugin.predictors.tagger  # noqa: F401
 import elmo_plugin.training.callbacks.resume  # noqa: F401
+import elmo_plugin.training.callbacks.sparse_softmax  # noqa: F401
 import elmo_plugin.training.checkpointer  # noqa: F401
 import elmo_plugin.training.learning_rate_schedulers.cosine  # noqa: F401
