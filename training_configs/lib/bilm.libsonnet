@@ -35,7 +35,9 @@
   // Shuffle sentences: for text whose sentences do not follow one another. Running text is better left as it is.
   shuffle:: true,
   num_epochs:: 10,
+  // As in the paper. lib/adamw.libsonnet has another optimizer and schedule, which need fewer steps.
   optimizer:: { type: 'adagrad', lr: 0.2, initial_accumulator_value: 1.0 },
+  learning_rate_scheduler:: null,
   grad_norm:: 10.0,
   // After a crash, `allennlp train … --recover` goes on from the last of these, exactly.
   batches_per_checkpoint:: 1000,
@@ -89,10 +91,11 @@
   trainer: {
     num_epochs: config.num_epochs,
     optimizer: config.optimizer,
+    learning_rate_scheduler: config.learning_rate_scheduler,
     grad_norm: config.grad_norm,
     validation_metric: '-perplexity',
     checkpointer: { type: 'elmo_whole', save_every_num_batches: config.batches_per_checkpoint },
-    callbacks: [{ type: 'elmo_resume' }],
+    callbacks: [{ type: 'elmo_resume' }, { type: 'elmo_sparse_softmax' }],
     cuda_device: config.cuda_device,
   },
 }
