@@ -4,6 +4,7 @@ and of the bundle's messages, apart from the reader.
 """
 
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -14,13 +15,18 @@ TYPES = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "float16": 19}
 MAGIC = bytes.fromhex("57fb808b247547db")
 
 
+@lru_cache(maxsize=None)
+def byte_remainder(crc: int) -> int:
+    """Bit by bit, from the definition: the remainder of a byte modulo the reversed Castagnoli polynomial."""
+    for _ in range(8):
+        crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
 def crc32c(data: bytes) -> int:
-    """Bit by bit, from the definition: the remainder modulo the reversed Castagnoli polynomial."""
     crc = 0xFFFFFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+        crc = byte_remainder((crc ^ byte) & 255) ^ (crc >> 8)
     return crc ^ 0xFFFFFFFF
 
 
