@@ -173,7 +173,8 @@ def test_what_can_not_be_summed_up_says_why(row_file):
     row = read_row(row_file(ROW))
     with pytest.raises(ValueError, match="no seed is trained in all arms yet"):
         summarise(row, outcomes_of({"baseline": {1: 0.5}, "+ ELMo": {2: 0.5}}))
-    outcomes = {key: outcome._replace(metrics={"loss": 1.0}) for key, outcome in outcomes_of({"baseline": {1: 1}, "+ ELMo": {1: 1}}).items()}
+    full = outcomes_of({"baseline": {1: 1}, "+ ELMo": {1: 1}})
+    outcomes = {key: outcome._replace(metrics={"loss": 1.0}) for key, outcome in full.items()}
     with pytest.raises(ValueError, match="has no 'f1'; it has loss"):
         summarise(row, outcomes)
 

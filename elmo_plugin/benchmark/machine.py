@@ -1,0 +1,52 @@
+"""What the machine itself can do: the floor under every time."""
+
+import time
+from typing import Callable, NamedTuple
+
+import torch
+
+# Of the square matrices multiplied for the peak, and of the array read for the bandwidth, in numbers.
+_SIDE, _NUM_READ = 2048, 1 << 26
+
+
+class Machine(NamedTuple):
+    """
+    device : `cpu` or `cuda:N`, and its name.
+    threads : of torch.
+    peak : products of large `float32` matrices, in operations a second (a multiplication and an addition are two).
+    bandwidth : bytes a second, read one after the other.
+    """
+
+    device: str
+    threads: int
+    peak: float
+    bandwidth: float
+
+
+def measure_machine(device: torch.device, rounds: int = 5) -> Machine:
+    """The best of some rounds each."""
+    one, two = (torch.randn(_SIDE, _SIDE, device=device) for _ in range(2))
+    numbers = torch.ones(_NUM_READ, device=device)
+    with torch.no_grad():
+        product = _best(lambda: one @ two, device, rounds)
+        read = _best(lambda: numbers.sum(), device, rounds)
+    return Machine(str(device), torch.get_num_threads(), 2 * _SIDE**3 / product, 4 * _NUM_READ / read)
+
+
+def _best(action: Callable[[], object], device: torch.device, rounds: int) -> float:
+    action()
+    return min(seconds_of(action, device) for _ in range(rounds))
+
+
+def seconds_of(action: Callable[[], object], device: torch.device) -> float:
+    """By the clock, what the device still has to do included."""
+    _finish(device)
+    begin = time.perf_counter()
+    action()
+    _finish(device)
+    return time.perf_counter() - begin
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
