@@ -12,6 +12,7 @@ from typing import NamedTuple, Tuple
 
 from elmo_plugin.compat import archive_extraction
 from elmo_plugin.compat import gradual_unfreezing_resume
+from elmo_plugin.compat import evaluation_by_one_worker
 from elmo_plugin.compat import loader_workers
 from elmo_plugin.compat import mixed_precision
 from elmo_plugin.compat import moving_average_resume
@@ -19,7 +20,10 @@ from elmo_plugin.compat import numpy_checkpoints
 from elmo_plugin.compat import plateau_scheduler
 from elmo_plugin.compat import sparse_gradient_clipping
 from elmo_plugin.compat import sparse_gradient_norm
+from elmo_plugin.compat import sparse_gradient_workers
 from elmo_plugin.compat import transformer_tokenizers
+from elmo_plugin.compat import whole_config
+from elmo_plugin.compat import whole_vocabulary
 
 
 class Mend(NamedTuple):
@@ -72,6 +76,11 @@ MENDS: Tuple[Mend, ...] = (
         sparse_gradient_clipping,
     ),
     Mend(
+        "distributed training fails on sparse gradients of AllenNLP's `Embedding`",
+        "nn/parallel/ddp_accelerator.py 146",
+        sparse_gradient_workers,
+    ),
+    Mend(
         "a FutureWarning of torch.cuda.amp for every batch, and the day when it goes",
         "training/gradient_descent_trainer.py 509",
         mixed_precision,
@@ -90,6 +99,21 @@ MENDS: Tuple[Mend, ...] = (
         "archives unpack wherever their members say, with a DeprecationWarning from Python 3.12 on",
         "models/archival.py 302",
         archive_extraction,
+    ),
+    Mend(
+        "distributed training with `evaluate_on_test` never ends",
+        "commands/train.py 583",
+        evaluation_by_one_worker,
+    ),
+    Mend(
+        "a training killed as it writes its vocabulary goes on with half of it",
+        "data/vocabulary.py 765",
+        whole_vocabulary,
+    ),
+    Mend(
+        "a training killed as it writes `config.json` can't go on",
+        "common/params.py 475",
+        whole_config,
     ),
 )
 

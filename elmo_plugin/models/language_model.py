@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
+import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Model
@@ -20,6 +21,7 @@ from elmo_plugin.training.metrics.token_rate import TokenRate
 
 # Tells these options from an embedder's in a state dict; see `archived_options`.
 _OPTIONS_KEY = "the language model"
+_AUTOCAST = {None: None, "bfloat16": torch.bfloat16}
 
 
 @Model.register("elmo_language_model")
@@ -64,7 +66,7 @@ class BidirectionalLanguageModel(Model):
         The probability with which a stream's state is set back to zeros before a window of training; see
         `with_rows_reset` for why one should. bilm-tf never does.
     sparse_softmax : `bool`, optional (default = `False`)
-        Sparse gradients for the rows of the softmax that were not drawn; see `Softmax`.
+        Sparse gradients, for the drawn rows of the softmax only; see `Softmax`. Without effect where none are drawn.
     initializer : `BilmInitializer`, optional
         A pretrained biLM to go on with, on other text or with other words: see `BilmInitializer` and
         training_configs/bilm_finetune.jsonnet. Words that it did not predict before get a row of the softmax made from
@@ -80,6 +82,7 @@ class BidirectionalLanguageModel(Model):
         loss_scale: float = 1.0,
         state_reset: float = 0.0,
         sparse_softmax: bool = False,
+        autocast: Optional[str] = None,
         initializer: Optional[BilmInitializer] = None,
         **kwargs,
     ) -> None:
@@ -101,7 +104,7 @@ class BidirectionalLanguageModel(Model):
         if not 0.0 <= state_reset <= 1.0:
             raise ConfigurationError(f"`state_reset` is a probability, from 0 to 1, but it is {state_reset}.")
         self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
-        self.language_model = LanguageModel(self.options, dropout, sparse_softmax)
+        self.language_model = LanguageModel(self.options, dropout, sparse_softmax and num_samples is not None)
         if pretrained is not None:
             self._begin_with(pretrained, words)
         self._perplexity = BidirectionalPerplexity()
@@ -161,6 +164,8 @@ class BidirectionalLanguageModel(Model):
         # Returns
 
         `loss` : summed over the tokens of both directions, divided by `2 * batch_size * num_steps`, times `loss_scale`.
+        Padding counts in the divisor, so a token weighs the same in every window, and in those of every worker: the mean
+        over workers is the loss of one that has all their rows, also where some have no text left.
         """
         num_samples = self.num_samples if self.training else None
         try:
