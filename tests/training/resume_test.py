@@ -1,95 +1,154 @@
 """A training that was killed goes on as if it had not been."""
 
-import os
-import subprocess
-import sys
+import random
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.params import Params
-from allennlp.training import Checkpointer
-from allennlp.training.trainer import TrainerCheckpoint
 
-from elmo_plugin.training import checkpointer as checkpointer_module
+from elmo_plugin.training.callbacks.resume import ResumeCallback
+from tests.training.trainings import TWO_WORKERS, Trainer, Training, checkpoints, write_text
 
 NUM_KILLS = 20
+# Everything that draws random numbers.
+RANDOM = {"model.num_samples": 40, "model.dropout": 0.1, "model.state_reset": 0.1}
 
 
-def run(folder: Path, num_kills: int, project_root: Path) -> list:
-    script = project_root / "tests" / "training" / "killed_training.py"
-    command = [sys.executable, str(script), str(folder), str(num_kills), "1"]
-    done = subprocess.run(command, cwd=project_root, capture_output=True, text=True, env=_environment(project_root))
-    log = folder / "log.txt"
-    assert done.returncode == 0, done.stdout + done.stderr + (log.read_text()[-3000:] if log.exists() else "")
-    assert f"{num_kills} kills" in done.stdout
-    return [tuple(line.split()) for line in (folder / "losses.txt").read_text().splitlines()]
+@pytest.fixture(scope="module")
+def text(project_root, tmp_path_factory) -> Dict[str, Any]:
+    """26 windows or so."""
+    folder = tmp_path_factory.mktemp("text")
+    sentences = (project_root / "fixtures" / "corpus" / "train.txt").read_text(encoding="utf-8").splitlines()
+    return {
+        "train_data_path": write_text(folder / "train.txt", sentences[:170]),
+        "validation_data_path": write_text(folder / "heldout.txt", sentences[200:220]),
+    }
 
 
-def _environment(project_root: Path) -> dict:
-    return {**os.environ, "PYTHONPATH": str(project_root), "OMP_NUM_THREADS": "1"}
+def train_with_kills(trainer: Trainer, folder: Path, overrides: Dict[str, Any], num_kills: int, seed: int) -> Training:
+    rng = random.Random(seed)
+    for _ in range(num_kills):
+        training = trainer.start(folder, overrides)
+        # Three in four are killed while they train, the others as they start.
+        if rng.random() < 0.75:
+            training.kill_after(1, seconds=rng.random() * 0.4)
+        else:
+            time.sleep(rng.random() * 0.4)
+            training.kill()
+    return trainer.train(folder, overrides)
 
 
-def test_a_training_killed_twenty_times_takes_the_same_steps_bit_for_bit(tmp_path, project_root):
-    undisturbed = run(tmp_path / "undisturbed", 0, project_root)
-    killed = run(tmp_path / "killed", NUM_KILLS, project_root)
-    losses = {(epoch, step): loss for epoch, step, loss in undisturbed}
-    assert len(losses) == len(undisturbed) > 300
-    assert {(epoch, step) for epoch, step, _ in killed} == set(losses)
-    differing = [line for line in killed if losses[line[:2]] != line[2]]
-    assert differing == []
+def assert_same_losses(undisturbed: Training, killed: Training, worker: int = 0) -> None:
+    """Bit for bit, in steps that were taken twice too."""
+    losses = {step[:2]: step.loss for step in undisturbed.steps(worker)}
+    assert len(losses) == len(undisturbed.steps(worker))
+    found = killed.steps(worker)
+    assert {step[:2] for step in found} == set(losses)
+    assert [step for step in found if step.loss != losses[step[:2]]] == []
+
+
+def assert_same_best(one: Training, other: Training) -> None:
+    expected, found = (torch.load(training.folder / "out" / "best.th") for training in (one, other))
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def test_a_training_killed_twenty_times_takes_the_same_steps_bit_for_bit(trainer, tmp_path, project_root):
+    overrides = {
+        **RANDOM,
+        **checkpoints(save_every_num_batches=7, keep_most_recent_by_count=2),
+        "trainer.learning_rate_scheduler": {"type": "linear_with_warmup", "warmup_steps": 20},
+    }
+    undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
+    assert len(undisturbed.steps()) > 300
+    killed = train_with_kills(trainer, tmp_path / "killed", overrides, NUM_KILLS, seed=1)
+    assert_same_losses(undisturbed, killed)
+    assert_same_best(undisturbed, killed)
     # It was interrupted in the middle of training indeed: steps behind the last checkpoint were taken again.
-    assert sum(count - 1 for count in Counter(line[:2] for line in killed).values()) > 5
+    assert sum(count - 1 for count in Counter(step[:2] for step in killed.steps()).values()) > 5
+
+
+def first_windows(training: Training, worker: int = 0) -> List[int]:
+    """For each time that the training was started, the windows it had made of text when its first step was done."""
+    counts = [step.windows_made for step in training.steps(worker)]
+    return [now for before, now in zip([10**9, *counts], counts) if now < before]
+
+
+@pytest.mark.parametrize("workers", [{}, TWO_WORKERS], ids=["one_process", "two_workers"])
+def test_so_does_one_with_everything_that_has_a_state(trainer, text, tmp_path, workers):
+    """Accumulated gradients, a schedule, a moving average, checkpoints by seconds and by batches; by several workers."""
+    overrides = {
+        **text,
+        **RANDOM,
+        **workers,
+        **checkpoints(save_every_num_batches=3, save_every_num_seconds=0.5, keep_most_recent_by_count=2),
+        "trainer.num_gradient_accumulation_steps": 2,
+        "trainer.moving_average": {"type": "exponential", "decay": 0.9},
+        "trainer.learning_rate_scheduler": {"type": "noam", "model_size": 16, "warmup_steps": 10},
+    }
+    undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
+    killed = trainer.start(tmp_path / "killed", overrides)
+    for num_steps in (4, 5, 5):
+        killed.kill_after(num_steps, seconds=0.05)
+        killed = trainer.start(tmp_path / "killed", overrides)
+    killed.succeed()
+    for worker in range(2 if workers else 1):
+        assert_same_losses(undisturbed, killed, worker)
+        # It makes no window of text again that was behind it.
+        assert first_windows(killed, worker) == [2] * 4
+    assert_same_best(undisturbed, killed)
+
+
+def training_states(training: Training) -> List[Dict[str, Any]]:
+    return [torch.load(path) for path in sorted(training.folder.glob("out/training_state_*.th"))]
+
+
+def test_workers_draw_random_numbers_of_their_own_and_keep_states_of_their_own(trainer, text, tmp_path):
+    overrides = {**text, **RANDOM, **TWO_WORKERS, "trainer.num_epochs": 1}
+    two = trainer.train(tmp_path, overrides)
+    first, second = training_states(two)[0]["callbacks"][0]["workers"]
+    assert not torch.equal(first["random"]["torch"], second["random"]["torch"])
+    assert first["random"]["numpy"] != second["random"]["numpy"]
+    assert first["random"]["python"] != second["random"]["python"]
+    assert all(not torch.equal(one, other) for one, other in zip(first["streams"], second["streams"], strict=True))
 
 
 class FakeTrainer:
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
+    model = torch.nn.Linear(1, 1)
+    cuda_device = torch.device("cpu")
+    data_loader = None
 
-    def get_checkpoint_state(self) -> TrainerCheckpoint:
-        return TrainerCheckpoint(
-            {"weight": torch.tensor([self.weight])}, {"epochs_completed": 0, "batches_in_epoch_completed": int(self.weight)}
-        )
-
-
-@pytest.fixture
-def checkpointer(tmp_path):
-    return Checkpointer.from_params(Params({"type": "elmo_whole"}), serialization_dir=str(tmp_path))
+    def __init__(self, checkpointer: Any = None) -> None:
+        self._checkpointer = checkpointer
 
 
-def test_a_checkpoint_that_can_not_be_written_leaves_the_last_good_one(checkpointer, tmp_path, monkeypatch):
-    checkpointer.save_checkpoint(FakeTrainer(1.0))
-    save = torch.save
-
-    def fail_on_model(content, file):
-        if "weight" in content:
-            file.write(b"half a fi")
-            raise OSError(28, "No space left on device")
-        save(content, file)
-
-    monkeypatch.setattr(checkpointer_module.torch, "save", fail_on_model)
-    with pytest.raises(ConfigurationError, match=r"model_state_e0_b2\.th can't be written .*No space left.*--recover"):
-        checkpointer.save_checkpoint(FakeTrainer(2.0))
-    assert not list(tmp_path.glob("*.partial"))
-    assert checkpointer.load_checkpoint().model_state["weight"].item() == 1.0
+def callback() -> ResumeCallback:
+    return ResumeCallback("somewhere")
 
 
-def test_half_a_file_left_by_a_kill_is_never_picked_up_and_is_written_over(checkpointer, tmp_path):
-    checkpointer.save_checkpoint(FakeTrainer(1.0))
-    (tmp_path / "model_state_e0_b2.th.partial").write_bytes(b"half a fi")
-    assert checkpointer.load_checkpoint().model_state["weight"].item() == 1.0
-    checkpointer.save_checkpoint(FakeTrainer(2.0))
-    assert checkpointer.load_checkpoint().model_state["weight"].item() == 2.0
-    assert not list(tmp_path.glob("*.partial"))
+def test_states_of_another_number_of_processes_are_refused(monkeypatch):
+    writing, reading = callback(), callback()
+    writing.on_start(FakeTrainer())
+    reading.load_state_dict({"workers": writing.state_dict()["workers"] * 2})
+    with pytest.raises(ConfigurationError, match=r"training of 2 process\(es\).* this one has 1\. Go on with as many"):
+        reading.on_start(FakeTrainer())
 
 
-def test_a_checkpoint_of_the_same_step_is_replaced_not_kept(checkpointer):
-    checkpointer.save_checkpoint(FakeTrainer(1.0))
-    trainer = FakeTrainer(1.0)
-    trainer.get_checkpoint_state = lambda: TrainerCheckpoint(
-        {"weight": torch.tensor([5.0])}, {"epochs_completed": 0, "batches_in_epoch_completed": 1}
-    )
-    checkpointer.save_checkpoint(trainer)
-    assert checkpointer.load_checkpoint().model_state["weight"].item() == 5.0
+def test_a_checkpointer_that_would_not_ask_all_workers_is_refused(monkeypatch):
+    monkeypatch.setattr("elmo_plugin.training.callbacks.resume.number_of_workers", lambda: 2)
+    with pytest.raises(ConfigurationError, match='needs the checkpointer elmo_whole.*{"type": "elmo_whole"}'):
+        callback().on_start(FakeTrainer(checkpointer=object()))
+
+
+def test_random_numbers_go_on_where_they_were():
+    writing, reading = callback(), callback()
+    writing.on_start(FakeTrainer())
+    state = writing.state_dict()
+    expected = [torch.rand(3).tolist(), random.random()]
+    reading.load_state_dict(state)
+    reading.on_start(FakeTrainer())
+    assert [torch.rand(3).tolist(), random.random()] == expected

@@ -36,11 +36,11 @@ class BidirectionalPerplexity(Metric):
             Whether the losses come from a sampled softmax.
         """
         sums = torch.stack([forward_loss.detach().double().sum(), backward_loss.detach().double().sum()])
+        # One exchange between the workers for all three.
+        sums = dist_reduce_sum(torch.cat([sums, sums.new_tensor([forward_loss.numel()])]))
         totals = self._sampled if sampled else self._exact
-        forward_sum, backward_sum = dist_reduce_sum(sums).tolist()
-        totals[0] += forward_sum
-        totals[1] += backward_sum
-        totals[2] += dist_reduce_sum(forward_loss.numel())
+        for index, total in enumerate(sums.tolist()):
+            totals[index] += total
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
         """
@@ -64,8 +64,8 @@ class BidirectionalPerplexity(Metric):
 
     def reset(self) -> None:
         # Sums of losses forward and backward, number of tokens in one direction.
-        self._exact = [0.0, 0.0, 0]
-        self._sampled = [0.0, 0.0, 0]
+        self._exact = [0.0, 0.0, 0.0]
+        self._sampled = [0.0, 0.0, 0.0]
 
 
 def _exp(mean_loss: float) -> float:
