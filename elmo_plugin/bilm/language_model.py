@@ -32,17 +32,26 @@ class LanguageModel(nn.Module):
     options : the model's shape, `num_words` included.
     dropout : on the inputs of each LSTM layer and on the output before the softmax.
     sparse_softmax : see `Softmax`.
+    autocast : the precision of products of matrices in training, `torch.bfloat16`, say; `None` for that of the weights,
+        in which evaluation always is. Weights, their gradients, LSTM states, losses and the sums of exponentials keep
+        the weights' precision.
 
     # Raises
 
     `ValueError` where the options lack the number of words.
     """
 
-    def __init__(self, options: BilmOptions, dropout: float = 0.0, sparse_softmax: bool = False) -> None:
+    def __init__(
+        self,
+        options: BilmOptions,
+        dropout: float = 0.0,
+        sparse_softmax: bool = False,
+        autocast: Optional[torch.dtype] = None,
+    ) -> None:
         super().__init__()
         if options.num_words is None:
             raise ValueError("A language model needs the size of its vocabulary: give the options 'n_tokens_vocab'.")
-        self.dropout = dropout
+        self.dropout, self.autocast = dropout, autocast
         self.bilm = Bilm(options, dropout)
         self.softmax = Softmax(options.num_words, options.projection_dim, sparse_softmax)
 
@@ -76,14 +85,15 @@ class LanguageModel(nn.Module):
         `ValueError` where the width of a word is not the options'.
         """
         self._check_types(types)
-        forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
-        vectors = torch.cat([_present(forward_layers[-1], lengths), _present(backward_layers[-1], lengths)])
-        targets = torch.cat([_present(forward_targets, lengths), _present(backward_targets, lengths)])
-        vectors = functional.dropout(vectors, self.dropout, self.training)
-        if num_samples is None:
-            losses = self.softmax.full_loss(vectors, targets)
-        else:
-            losses = self.softmax.sampled_loss(vectors, targets, num_samples)
+        with torch.autocast(types.device.type, self.autocast, enabled=self.training and self.autocast is not None):
+            forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
+            vectors = torch.cat([_present(forward_layers[-1], lengths), _present(backward_layers[-1], lengths)])
+            targets = torch.cat([_present(forward_targets, lengths), _present(backward_targets, lengths)])
+            vectors = functional.dropout(vectors, self.dropout, self.training)
+            if num_samples is None:
+                losses = self.softmax.full_loss(vectors, targets)
+            else:
+                losses = self.softmax.sampled_loss(vectors, targets, num_samples)
         return LanguageModelOutput(*losses.chunk(2), state)
 
     def _check_types(self, types: Tensor) -> None:

@@ -180,6 +180,12 @@ def span_types(tags: Iterable[str], scheme: str) -> List[str]:
     return sorted({span_type for letter, span_type in (split_tag(tag, scheme) for tag in tags) if letter != OUTSIDE})
 
 
+def tags_of_its_type(tag: str, scheme: str) -> List[str]:
+    """A tag and all others of the same type: a scheme's letters stand for places in a span, and any may occur."""
+    letter, hyphen, span_type = tag.partition("-")
+    return [tag] if tag == OUTSIDE else [letter + hyphen + span_type for letter in LETTERS[scheme]]
+
+
 def allowed_transitions(tags: Dict[int, str], scheme: str) -> List[Tuple[int, int]]:
     """
     The constraints of AllenNLP's `ConditionalRandomField`: every pair of tag ids of which the second may follow the

@@ -67,6 +67,10 @@ class BidirectionalLanguageModel(Model):
         `with_rows_reset` for why one should. bilm-tf never does.
     sparse_softmax : `bool`, optional (default = `False`)
         Sparse gradients, for the drawn rows of the softmax only; see `Softmax`. Without effect where none are drawn.
+        The callback `elmo_sparse_softmax` turns it on where it changes nothing but the time.
+    autocast : `str`, optional (default = `None`)
+        `"bfloat16"`: training multiplies matrices in that precision; the weights, the LSTMs' states and the losses stay
+        as they are, and so does evaluation. For GPUs, and CPUs with instructions for it.
     initializer : `BilmInitializer`, optional
         A pretrained biLM to go on with, on other text or with other words: see `BilmInitializer` and
         training_configs/bilm_finetune.jsonnet. Words that it did not predict before get a row of the softmax made from
@@ -103,8 +107,14 @@ class BidirectionalLanguageModel(Model):
             )
         if not 0.0 <= state_reset <= 1.0:
             raise ConfigurationError(f"`state_reset` is a probability, from 0 to 1, but it is {state_reset}.")
+        if autocast not in _AUTOCAST:
+            raise ConfigurationError(
+                f"`autocast` must be \"bfloat16\" or null, but it is {autocast!r}. (float16 would need its loss scaled; "
+                f"AllenNLP's trainer does that with `use_amp`, on a GPU.)"
+            )
         self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
-        self.language_model = LanguageModel(self.options, dropout, sparse_softmax and num_samples is not None)
+        is_sparse = sparse_softmax and num_samples is not None
+        self.language_model = LanguageModel(self.options, dropout, is_sparse, _AUTOCAST[autocast])
         if pretrained is not None:
             self._begin_with(pretrained, words)
         self._perplexity = BidirectionalPerplexity()

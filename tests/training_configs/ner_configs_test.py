@@ -91,7 +91,7 @@ def test_other_files_need_one_override_each(tmp_path):
         "dataset_reader.separator": "\t",
     }
     model = train_model_from_file(BASELINE, str(tmp_path / "out"), overrides=json.dumps(overrides), return_model=True)
-    assert set(model.vocab.get_token_to_index_vocabulary("labels")) == {"O", "B-THING"}
+    assert set(model.vocab.get_token_to_index_vocabulary("labels")) == {"O", "B-THING", "I-THING"}
     assert "_f1/THING" in model.get_metrics()
 
 

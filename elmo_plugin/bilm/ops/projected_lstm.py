@@ -85,13 +85,14 @@ def projected_lstm(
     recurrent, projection = weight_recurrent.t(), weight_projection.t()
     for gates, num_rows in zip(input_gates.split(list(rows_per_step)), rows_per_step):
         ended_hidden, ended_memory = hidden[num_rows:], memory[num_rows:]
-        gates = torch.addmm(gates, hidden[:num_rows], recurrent)
+        # Under autocast the products have fewer digits; the state, which lives long, and what enters it never.
+        gates = torch.addmm(gates, hidden[:num_rows], recurrent).to(memory.dtype)
         # Shapes: (num_rows, cell_dim)
         input_gate, candidate, forget_gate, output_gate = gates.chunk(4, dim=1)
         memory = torch.sigmoid(forget_gate) * memory[:num_rows] + torch.sigmoid(input_gate) * torch.tanh(candidate)
         if cell_clip is not None:
             memory = memory.clamp(-cell_clip, cell_clip)
-        hidden = (torch.sigmoid(output_gate) * torch.tanh(memory)) @ projection
+        hidden = ((torch.sigmoid(output_gate) * torch.tanh(memory)) @ projection).to(memory.dtype)
         if projection_clip is not None:
             hidden = hidden.clamp(-projection_clip, projection_clip)
         outputs.append(hidden)

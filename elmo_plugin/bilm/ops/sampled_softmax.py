@@ -21,6 +21,6 @@ def log_sum_over_sample(vectors: Tensor, weight: Tensor, bias: Tensor, targets: 
 
     Shape: (num_tokens,)
     """
-    # Shape: (num_tokens, num_samples)
-    logits = torch.addmm(bias, vectors, weight.t())
+    # Under autocast the products have fewer digits, sums of exponentials never. Shape: (num_tokens, num_samples)
+    logits = torch.mm(vectors, weight.t()).to(bias.dtype) + bias
     return torch.logsumexp(logits.masked_fill(targets.unsqueeze(1) == sampled.unsqueeze(0), -math.inf), dim=1)

@@ -126,7 +126,7 @@ class LacReader(DatasetReader):
         place = {"file": paragraph.file, "line": paragraph.line}
         instance = self.text_to_instance(characters, metadata=place)
         source = TaggedSentence(paragraph.file, 0, characters, tags, [paragraph.line] * len(characters))
-        instance.add_field("tags", TagsField(tags, instance["tokens"], source))
+        instance.add_field("tags", TagsField(tags, instance["tokens"], self._tag_scheme, source))
         return instance
 
     def text_to_instance(  # type: ignore
@@ -152,7 +152,7 @@ class LacReader(DatasetReader):
         kept = {} if metadata is None else metadata
         fields: Dict[str, Field] = {"tokens": text_field, "metadata": MetadataField({"words": list(tokens), **kept})}
         if tags is not None:
-            fields["tags"] = TagsField(list(tags), text_field)
+            fields["tags"] = TagsField(list(tags), text_field, self._tag_scheme)
         return Instance(fields)
 
     def apply_token_indexers(self, instance: Instance) -> None:

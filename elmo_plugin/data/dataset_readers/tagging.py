@@ -158,7 +158,7 @@ class TaggingReader(DatasetReader):
         source_tags = {} if tags is None else {"tags": sentence.tags}
         instance = self.text_to_instance(sentence.words, metadata={**source_tags, **place})
         if tags is not None:
-            instance.add_field("tags", TagsField(tags, instance["tokens"], sentence))
+            instance.add_field("tags", TagsField(tags, instance["tokens"], self._tag_scheme, sentence))
         return instance
 
     def text_to_instance(  # type: ignore
@@ -185,7 +185,7 @@ class TaggingReader(DatasetReader):
         kept = {} if metadata is None else metadata
         fields: Dict[str, Field] = {"tokens": text_field, "metadata": MetadataField({"words": words, **kept})}
         if tags is not None:
-            fields["tags"] = TagsField(list(tags), text_field)
+            fields["tags"] = TagsField(list(tags), text_field, self._tag_scheme)
         return Instance(fields)
 
     def apply_token_indexers(self, instance: Instance) -> None:

@@ -1,0 +1,69 @@
+"""
+ELMo with the two mistakes of the reference demonstration of lexical analysis, to measure what they cost. It is no part of
+the plugin: a config reaches it by `--include-package benchmarks.lac_ablation`, in the project's root.
+
+    allennlp-elmo train training_configs/lac_with_elmo.jsonnet -s OUT --include-package benchmarks.lac_ablation \
+      -o '{"model.text_field_embedder.token_embedders.elmo.type": "elmo_with_mistakes"}'
+"""
+
+from dataclasses import replace
+from typing import List
+
+import torch
+from allennlp.modules.token_embedders import TokenEmbedder
+from torch import Tensor
+
+from elmo_plugin.bilm.bilm import Representations
+from elmo_plugin.bilm.ragged import reverse_rows
+from elmo_plugin.modules.elmo import ElmoEmbedder
+
+
+def with_backward_halves_unreversed(representations: Representations) -> Representations:
+    """
+    The layers as they are where the backward LSTM's outputs are never turned round again: token t of T tokens has the
+    forward output of t beside the backward output of T - 1 - t. The word vectors have no direction.
+    """
+    lengths = representations.mask.sum(dim=1)
+    words, *contextual = representations.layers
+    layers: List[Tensor] = [words]
+    for layer in contextual:
+        forward_half, backward_half = layer.chunk(2, dim=-1)
+        layers.append(torch.cat([forward_half, reverse_rows(backward_half, lengths)], dim=-1))
+    return Representations(layers, representations.mask)
+
+
+@TokenEmbedder.register("elmo_with_mistakes")
+class ElmoWithMistakes(ElmoEmbedder):
+    """
+    `ElmoEmbedder`, its backward outputs not turned round and its residual connections left out, each of them unless it is
+    switched off.
+
+    Registered as a `TokenEmbedder` with name "elmo_with_mistakes".
+
+    # Parameters
+
+    backward_unreversed : `bool`, optional (default = `True`)
+    residual_missing : `bool`, optional (default = `True`)
+        Though the biLM was trained with residual connections.
+    """
+
+    def __init__(
+        self,
+        options_file: str,
+        weight_file: str,
+        backward_unreversed: bool = True,
+        residual_missing: bool = True,
+        **kwargs,
+    ) -> None:
+        super().__init__(options_file, weight_file, **kwargs)
+        represent = self.bilm.represent
+        if residual_missing:
+            for lstm in (self.bilm.forward_lstm, self.bilm.backward_lstm):
+                lstm.options = replace(lstm.options, use_skip_connections=False)
+        if backward_unreversed:
+
+            def represent_wrongly(words, state):
+                representations, after = represent(words, state)
+                return with_backward_halves_unreversed(representations), after
+
+            self.bilm.represent = represent_wrongly
