@@ -5,6 +5,7 @@ Imports every module that registers a component: AllenNLP imports a plugin's pac
 import elmo_plugin.commands.elmo  # noqa: F401
 import elmo_plugin.commands.elmo_benchmark  # noqa: F401
 import elmo_plugin.commands.elmo_export  # noqa: F401
+import elmo_plugin.commands.elmo_import  # noqa: F401
 import elmo_plugin.commands.elmo_prepare  # noqa: F401
 import elmo_plugin.commands.elmo_results  # noqa: F401
 import elmo_plugin.data.data_loaders.stream  # noqa: F401

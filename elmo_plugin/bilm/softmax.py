@@ -35,6 +35,10 @@ class Softmax(nn.Module):
     def num_words(self) -> int:
         return self.weight.size(0)
 
+    def is_blank(self) -> bool:
+        """Whether all of it is zero, as in a model that was imported without one: every word is as likely as any other."""
+        return not bool(self.weight.any()) and not bool(self.bias.any())
+
     def full_loss(self, vectors: Tensor, targets: Tensor, max_logits: int = 2**24) -> Tensor:
         """
         `-log P(target)` in nats, exactly. At most `max_logits` logits exist at a time, in the backward pass too.

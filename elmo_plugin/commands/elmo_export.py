@@ -1,20 +1,19 @@
 """The subcommand `elmo-export`: a trained language model as the files that every ELMo system reads."""
 
 import argparse
-import json
-import os
 from pathlib import Path
-from typing import Dict, Optional
+from typing import NamedTuple, Optional
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.models.archival import load_archive
 
-from elmo_plugin.bilm.sidecar import FILE_NAME, Sidecar, save_sidecar
-from elmo_plugin.bilm.weights import save_weights
-from elmo_plugin.corpus.directories import check_replaceable, whole_directory
+from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.sidecar import Sidecar
+from elmo_plugin.corpus.directories import check_replaceable
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.models.archived_bilm import steady_state_from_text
+from elmo_plugin.models.exported_files import usage, write_files
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
 
 
@@ -44,16 +43,29 @@ def export_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     try:
         check_replaceable(output, args.force)
-        state_source = export(args.archive, output, text=args.text, force=args.force)
+        exported = export(args.archive, output, text=args.text, force=args.force)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    print(f"The steady state was computed from {state_source}.")
-    print(f"Success! Exported biLM saved to {output}. Use it as an embedder with:")
-    print(json.dumps(embedder_config(output), indent=2))
-    print('and the indexer {"type": "elmo_character_ids"}; training_configs/ner_with_elmo.jsonnet is a whole example.')
+    if exported.has_softmax:
+        softmax = ""
+    else:
+        softmax = "It has no softmax: the archive was imported without one and not trained since.\n"
+    print(f"{exported.state}\n{softmax}Success! Exported biLM saved to {output}. {usage(output, exported.options)}")
 
 
-def export(archive_file: str, output: Path, text: Optional[str] = None, force: bool = False) -> str:
+class Exported(NamedTuple):
+    """
+    options : of the model.
+    state : a sentence on its steady state.
+    has_softmax : whether the sidecar holds a softmax.
+    """
+
+    options: BilmOptions
+    state: str
+    has_softmax: bool
+
+
+def export(archive_file: str, output: Path, text: Optional[str] = None, force: bool = False) -> Exported:
     """
     Writes the files of a trained language model, all of them or none.
 
@@ -66,10 +78,6 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
     force : `bool`
         Whether `output` may be replaced.
 
-    # Returns
-
-    What the steady state was computed from.
-
     # Raises
 
     `ConfigurationError` where the archive holds another model, `ValueError` where `output` is in the way.
@@ -81,21 +89,12 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
             f"{archive_file} holds a {type(model).__name__}; expected a language model, as "
             f"training_configs/bilm.jsonnet trains it."
         )
-    bilm = model.language_model.bilm
+    bilm, softmax = model.language_model.bilm, model.language_model.softmax
     state, source = steady_state_from_text(archive, bilm, text)
-    with whole_directory(output, force) as directory:
-        options = json.dumps(bilm.options.to_dict(), indent=2) + "\n"
-        (directory / "options.json").write_text(options, encoding="utf-8")
-        save_weights(bilm, directory / "weights.hdf5")
-        word_vocabulary(model.vocab).to_file(directory / "vocabulary.txt")
-        save_sidecar(directory / FILE_NAME, Sidecar(model.language_model.softmax, state))
-    return source
-
-
-def embedder_config(directory: Path) -> Dict[str, str]:
-    """What stands in a configuration's `token_embedders`."""
-    return {
-        "type": "elmo",
-        "options_file": os.path.join(directory, "options.json"),
-        "weight_file": os.path.join(directory, "weights.hdf5"),
-    }
+    sidecar = Sidecar(None if softmax.is_blank() else softmax, state)
+    write_files(output, bilm, word_vocabulary(model.vocab), sidecar, force)
+    if state is None:
+        sentence = "It has no steady state, which is computed for biLMs that read characters only."
+    else:
+        sentence = f"The steady state was computed from {source}."
+    return Exported(bilm.options, sentence, sidecar.softmax is not None)

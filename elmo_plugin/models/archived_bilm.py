@@ -24,7 +24,7 @@ class ArchivedBilm(NamedTuple):
     """
     bilm : the model, on the CPU.
     steady : where the archive has one, or one was asked for and can be computed.
-    vocabulary, softmax : a language model's.
+    vocabulary, softmax : a language model's; no softmax where it is blank, as in models imported without one.
     """
 
     bilm: Bilm
@@ -50,7 +50,8 @@ def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> Archived
     if isinstance(archive.model, BidirectionalLanguageModel):
         bilm = archive.model.language_model.bilm
         steady = steady_state_from_text(archive, bilm, None)[0] if needs_steady else None
-        return ArchivedBilm(bilm, steady, word_vocabulary(archive.model.vocab), archive.model.language_model.softmax)
+        softmax = archive.model.language_model.softmax
+        return ArchivedBilm(bilm, steady, word_vocabulary(archive.model.vocab), None if softmax.is_blank() else softmax)
     embedders = [module for module in archive.model.modules() if isinstance(module, ElmoEmbedder)]
     if len(embedders) != 1:
         raise ConfigurationError(

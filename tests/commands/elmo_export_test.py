@@ -19,6 +19,7 @@ from elmo_plugin.bilm.sidecar import load_sidecar
 from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.commands import elmo_export
+from elmo_plugin.models import exported_files
 from tests.bilm.small_models import equal
 from tests.language_models import read_sentences, train
 
@@ -158,7 +159,7 @@ def test_what_is_interrupted_leaves_all_as_it_was(tmp_path, monkeypatch, error, 
     if existing:
         (tmp_path / "bilm").mkdir()
         (tmp_path / "bilm" / "mine.txt").write_text("mine")
-    monkeypatch.setattr(elmo_export, "save_sidecar", interrupt)
+    monkeypatch.setattr(exported_files, "save_sidecar", interrupt)
     with pytest.raises(type(error) if isinstance(error, Exception) else error):
         export("out", tmp_path / "bilm", "--force")
     assert names(tmp_path) == (["bilm"] if existing else [])

@@ -6,7 +6,8 @@ It is linear over bits, though, so long data is cut into pieces of equal length,
 and joined again: `crc(a b) = zeros(crc(a), len(b)) ^ crc(b)`, where `zeros` is the matrix of so many zero bytes.
 """
 
-from typing import Union
+from functools import lru_cache
+from typing import List, Tuple, Union
 
 import numpy
 
@@ -26,10 +27,17 @@ def _after_zero_bits(states: numpy.ndarray, count: int) -> numpy.ndarray:
     return states
 
 
-_TABLE = _after_zero_bits(numpy.arange(256, dtype=numpy.uint32), 8).tolist()
-# What four bytes make of the lower and of the upper half of a state: a step of 32 bits is two look-ups.
-_LOWER = _after_zero_bits(numpy.arange(1 << 16, dtype=numpy.uint32), 32)
-_UPPER = _after_zero_bits(numpy.arange(1 << 16, dtype=numpy.uint32) << numpy.uint32(16), 32)
+@lru_cache(maxsize=None)
+def _table() -> List[int]:
+    """What a byte makes of the lowest byte of a state."""
+    return _after_zero_bits(numpy.arange(256, dtype=numpy.uint32), 8).tolist()
+
+
+@lru_cache(maxsize=None)
+def _halves() -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """What four bytes make of the lower and of the upper half of a state: a step of 32 bits is two look-ups."""
+    numbers = numpy.arange(1 << 16, dtype=numpy.uint32)
+    return _after_zero_bits(numbers, 32), _after_zero_bits(numbers << numpy.uint32(16), 32)
 
 
 def crc32c(data: Buffer) -> int:
@@ -41,8 +49,9 @@ def crc32c(data: Buffer) -> int:
         length = array.size // num_pieces // _WORD * _WORD
         whole, array = array[: num_pieces * length], array[num_pieces * length :]
         state = _crc_of_pieces(whole.view("<u4").reshape(num_pieces, length // _WORD), state)
+    table = _table()
     for byte in array.tolist():
-        state = _TABLE[(state ^ byte) & 255] ^ (state >> 8)
+        state = table[(state ^ byte) & 255] ^ (state >> 8)
     return state ^ 0xFFFFFFFF
 
 
@@ -58,11 +67,12 @@ def _crc_of_pieces(pieces: numpy.ndarray, state: int) -> int:
     """
     states = numpy.zeros(len(pieces), dtype=numpy.uint32)
     states[0] = state
+    lower, upper = _halves()
     # A block of columns at a time, turned, so that a step reads memory in order.
     for start in range(0, pieces.shape[1], 16):
         for column in numpy.ascontiguousarray(pieces[:, start : start + 16].T):
             states ^= column
-            states = _LOWER.take(states & numpy.uint32(0xFFFF)) ^ _UPPER.take(states >> numpy.uint32(16))
+            states = lower.take(states & numpy.uint32(0xFFFF)) ^ upper.take(states >> numpy.uint32(16))
     zeros = _zeros(pieces.shape[1] * _WORD)
     while len(states) > 1:
         states = _times(zeros, states[0::2]) ^ states[1::2]
