@@ -196,6 +196,7 @@ def test_a_string_in_place_of_words_is_refused():
 @pytest.mark.parametrize(
     "named, message",
     [
+        ({"state": "stateful", "invariant": True}, r"they can't be `invariant` \(--invariant\). Leave it out, or give another"),
         ({"dtype": "int8"}, r"`dtype` \(--dtype\) must be one of float32, float16, but it is 'int8'"),
         ({"state": "warm"}, r"`state` \(--state\) must be one of zero, stateful, steady, but it is 'warm'"),
         ({"cuda_device": 99}, r"There is no device cuda:99: torch sees \d+ GPU\(s\).*-1 is the CPU"),
@@ -249,3 +250,10 @@ def test_the_default_files_are_those_of_allennlp():
     assert named["options_file"].default == module.DEFAULT_OPTIONS_FILE
     assert named["weight_file"].default == module.DEFAULT_WEIGHT_FILE
     assert Path(module.DEFAULT_WEIGHT_FILE).name == "elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5"
+
+
+def test_invariant_vectors_are_the_same_bits_in_any_batch():
+    elmo = embedder(invariant=True)
+    together = elmo.embed_batch(SENTENCES)
+    for sentence, layers in zip(SENTENCES, together):
+        assert numpy.array_equal(elmo.embed_sentence(sentence), layers)

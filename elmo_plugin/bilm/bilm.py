@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder, SymbolCnnEncoder, WordEncoder
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE, word_to_characters
+from elmo_plugin.bilm.ops.dispatch import of_rows
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.projected_lstm import ProjectedLstm, read_in_step
 from elmo_plugin.bilm.ragged import reverse_rows
@@ -122,7 +123,7 @@ class Bilm(nn.Module):
         """
         with_boundaries, lengths = self._add_boundaries(words)
         types, indices = distinct_words(with_boundaries)
-        return self.contextualize(self.encoder(types)[indices], lengths, state)
+        return self.contextualize(of_rows(self.encoder, types)[indices], lengths, state)
 
     def contextualize(
         self, vectors: Tensor, lengths: Tensor, state: BilmState

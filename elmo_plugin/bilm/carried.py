@@ -72,7 +72,8 @@ class CarryingBilm(nn.Module):
         with self._lock:
             steady = None if self.reader.steady is None else self.reader.steady.to(self.bilm.forward_lstm.layers[0].bias)
             before = state_before(self.reader.policy, self.bilm, inputs.size(0), self.carried, steady)
-            representations, after = self.bilm.represent(inputs, before)
+            with self.reader.rows_apart():
+                representations, after = self.bilm.represent(inputs, before)
             self.carried = state_after(self.reader.policy, self.carried, after)
         return {"activations": representations.layers, "mask": representations.mask}
 

@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, ContextManager, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from elmo_plugin.bilm.batches import Batching, batches_by_length, batches_in_order
 from elmo_plugin.bilm.bilm import Bilm, Representations
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
+from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
@@ -39,6 +40,8 @@ class SentenceReader:
     steady : the state of the policy `"steady"`, of one row.
     vocabulary : for a model of word ids.
     cached_words : how many words' vectors to remember.
+    invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`), except
+        under the policy `"stateful"`, where they depend on the batches before in any case.
 
     # Raises
 
@@ -52,13 +55,25 @@ class SentenceReader:
         steady: Optional[BilmState] = None,
         vocabulary: Optional[WordVocabulary] = None,
         cached_words: int = CACHED_WORDS,
+        invariant: bool = False,
     ) -> None:
         if policy not in STATE_POLICIES:
             raise ValueError(f"`state` (--state) must be one of {', '.join(STATE_POLICIES)}, but it is {policy!r}.")
         if policy == STEADY and steady is None:
             raise ValueError('The state policy "steady" needs a steady state; see `steady_state_of`.')
         self.bilm, self.policy, self.steady = bilm.eval(), policy, steady
-        self.word_vectors = WordVectors(bilm, cached_words, vocabulary)
+        self.invariant = invariant
+        self.word_vectors = WordVectors(bilm, cached_words, vocabulary, invariant)
+
+    def to(self, device: Union[str, torch.device]) -> "SentenceReader":
+        """Moves the biLM, and forgets words."""
+        self.bilm.to(device)
+        self.word_vectors.forget()
+        return self
+
+    def rows_apart(self) -> ContextManager[None]:
+        """Inside the context the model computes as `invariant` says."""
+        return with_fixed_rows(self.invariant and self.policy != STATEFUL)
 
     def read(
         self, sentences: Sequence[Sentence], carried: Optional[BilmState] = None
@@ -85,7 +100,7 @@ class SentenceReader:
             f"{longest:,} words. Make batches smaller (`batch_size`, `token_budget`; --batch-size, --token-budget), or "
             f"cut very long sentences"
         )
-        with torch.no_grad(), out_of_memory_as(message):
+        with torch.no_grad(), out_of_memory_as(message), self.rows_apart():
             vectors, lengths = self._vectors(sentences, longest)
             steady = None if self.steady is None else self.steady.to(vectors)
             before = state_before(self.policy, self.bilm, len(sentences), carried, steady)

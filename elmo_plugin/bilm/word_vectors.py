@@ -9,6 +9,7 @@ from torch import Tensor
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.characters import words_to_characters
+from elmo_plugin.bilm.ops.dispatch import of_rows, with_fixed_rows
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 
@@ -28,17 +29,20 @@ class WordVectors:
     bilm : whose encoder it is. It must be in evaluation. Where its weights change, call `forget`.
     capacity : how many words to remember, `4 * projection_dim` bytes each; 0 for none.
     vocabulary : for a model of word ids; words that it lacks are its `<UNK>`.
+    invariant : compute a word the same, bit by bit, whatever the words beside it (`ops.fixed_rows`).
 
     # Raises
 
     `ValueError` for a negative capacity, and where vocabulary and model do not go together.
     """
 
-    def __init__(self, bilm: Bilm, capacity: int, vocabulary: Optional[WordVocabulary] = None) -> None:
+    def __init__(
+        self, bilm: Bilm, capacity: int, vocabulary: Optional[WordVocabulary] = None, invariant: bool = False
+    ) -> None:
         if capacity < 0:
             raise ValueError(f"The number of words to remember must be 0 or more, but it is {capacity}.")
         _check_vocabulary(bilm, vocabulary)
-        self.bilm, self.capacity, self.vocabulary = bilm, capacity, vocabulary
+        self.bilm, self.capacity, self.vocabulary, self.invariant = bilm, capacity, vocabulary, invariant
         self._lock = Lock()
         self.forget()
 
@@ -54,7 +58,7 @@ class WordVectors:
         return len(self._rows)
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {"bilm": self.bilm, "capacity": self.capacity, "vocabulary": self.vocabulary}
+        return {name: getattr(self, name) for name in ("bilm", "capacity", "vocabulary", "invariant")}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -90,7 +94,8 @@ class WordVectors:
     def _encode(self, words: List[str]) -> Tensor:
         """Shape: (len(words), projection_dim)"""
         parts = [words[start : start + ENCODED_AT_ONCE] for start in range(0, len(words), ENCODED_AT_ONCE)]
-        return torch.cat([self.bilm.encoder(self._ids(part)) for part in parts or [[]]])
+        with with_fixed_rows(self.invariant):
+            return torch.cat([of_rows(self.bilm.encoder, self._ids(part)) for part in parts or [[]]])
 
     def _ids(self, words: List[str]) -> Tensor:
         """Shape: (len(words), max_characters), or (len(words),) for word ids"""

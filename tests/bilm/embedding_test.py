@@ -84,6 +84,29 @@ def test_a_sentence_has_its_vectors_whatever_the_batch_its_order_and_its_padding
     assert_alike(shuffled, [alone[index] for index in order])
 
 
+@pytest.mark.parametrize("policy", ["zero", "steady"])
+@pytest.mark.parametrize("batching", [Batching(3), Batching(None, 40), Batching(None, None)])
+@pytest.mark.parametrize("form", ["all", "average"])
+def test_invariant_vectors_are_the_same_bits_whatever_the_batch_its_order_and_its_padding(bilm, policy, batching, form):
+    this = reader(bilm, policy, invariant=True)
+    alone = [embed_block(this, [sentence], Batching(), form=form)[0][0] for sentence in SENTENCES]
+    order = list(range(len(SENTENCES)))
+    random.Random(2).shuffle(order)
+    for cached_words in (0, 1000):
+        other = reader(bilm, policy, invariant=True, cached_words=cached_words)
+        shuffled, _ = embed_block(other, [SENTENCES[index] for index in order], batching, form=form)
+        assert all(numpy.array_equal(one, alone[index]) for one, index in zip(shuffled, order))
+    if form == "all":
+        assert_alike(alone, embed_block(reader(bilm, policy), SENTENCES, batching)[0])
+
+
+def test_words_met_before_the_first_batch_are_invariant_too(bilm):
+    this, other = (reader(bilm, invariant=True) for _ in range(2))
+    with torch.no_grad():
+        this.word_vectors(sorted({word for sentence in SENTENCES for word in sentence}))
+    assert torch.equal(this.read(SENTENCES[:1])[0].layers[2], other.read(SENTENCES[:1])[0].layers[2])
+
+
 def test_the_same_run_gives_the_very_same_bits(bilm):
     runs = [embed_block(reader(bilm), SENTENCES, Batching(None, 60))[0] for _ in range(2)]
     assert all(numpy.array_equal(one, other) for one, other in zip(*runs))

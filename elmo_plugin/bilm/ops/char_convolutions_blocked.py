@@ -74,7 +74,7 @@ def _blocks(characters: Tensor, weights: Sequence[Tensor]) -> List[_Block]:
     return blocks
 
 
-def _join(weights: Sequence[Tensor]) -> Tensor:
+def joined_weights(weights: Sequence[Tensor]) -> Tensor:
     """Shape: (widest * embedding_dim, number of all filters)"""
     widest = max(weight.size(2) for weight in weights)
     padded = [functional.pad(weight, (0, widest - weight.size(2))) for weight in weights]
@@ -82,7 +82,7 @@ def _join(weights: Sequence[Tensor]) -> Tensor:
 
 
 def _split(joined: Tensor, weights: Sequence[Tensor]) -> List[Tensor]:
-    """The inverse of `_join`, for tensors of the shapes of `weights`."""
+    """The inverse of `joined_weights`, for tensors of the shapes of `weights`."""
     # Shape: (number of all filters, embedding_dim, widest)
     filters = joined.view(-1, weights[0].size(1), joined.size(1)).permute(2, 1, 0)
     parts = filters.split([weight.size(0) for weight in weights])
@@ -103,7 +103,7 @@ def _forward(
     Shapes: (num_types, number of all filters); (words of the block * num_positions, widest * embedding_dim),
     (words of the block, num_positions, number of all filters)
     """
-    joined, kept = _join(weights), []
+    joined, kept = joined_weights(weights), []
     widest = joined.size(0) // embedding.size(1)
     maxima = joined.new_empty(characters.size(0), joined.size(1))
     sizes = [len(block.types) * block.num_positions for block in blocks]
@@ -141,7 +141,7 @@ class _Maxima(torch.autograd.Function):
         num_weights = len(ctx.needs_input_grad) - 2
         characters, maxima, *others = ctx.saved_tensors
         weights, kept = others[:num_weights], others[num_weights:]
-        joined = _join(weights)
+        joined = joined_weights(weights)
         of_joined, of_embedding = torch.zeros_like(joined), joined.new_zeros(ctx.num_characters, weights[0].size(1))
         for block, windows, sums in zip(ctx.blocks, kept[::2], kept[1::2]):
             # Shape: (windows, number of all filters)

@@ -6,25 +6,31 @@ The peers have no behaviour of their own, so nobody has to know which one ran. T
     with forced("plain"):
         layers, state = lstm(inputs, state)
 
+Who needs a row's numbers to be the same bits whatever rows are beside it forces `"fixed"` (`fixed_rows.py`).
+
 The choice is made when an operation runs forward; its gradients follow.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Iterator, List, Optional, Sequence
+from typing import Callable, ContextManager, Iterator, List, Optional, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
+from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 
 IMPLEMENTATIONS = ("plain", "fast")
+# Without gradients.
+FIXED = "fixed"
 
 _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
 
@@ -32,19 +38,25 @@ _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
 @contextmanager
 def forced(implementation: str) -> Iterator[None]:
     """
-    Inside the context (and this thread) every operation runs as `"plain"` or as `"fast"`, wherever its tensors are.
+    Inside the context (and this thread) every operation runs as `"plain"`, `"fast"` or `"fixed"`, wherever its tensors
+    are; as `"plain"` where it has no such peer.
 
     # Raises
 
     `ValueError` for another name.
     """
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(f"The implementation must be one of {IMPLEMENTATIONS}, but it is {implementation!r}.")
+    if implementation not in (*IMPLEMENTATIONS, FIXED):
+        raise ValueError(f"The implementation must be one of {(*IMPLEMENTATIONS, FIXED)}, but it is {implementation!r}.")
     token = _forced.set(implementation)
     try:
         yield
     finally:
         _forced.reset(token)
+
+
+def with_fixed_rows(wanted: bool) -> ContextManager[None]:
+    """`forced("fixed")` where it is wanted."""
+    return forced(FIXED) if wanted else nullcontext()
 
 
 def is_fast(*tensors: Tensor) -> bool:
@@ -58,11 +70,28 @@ def is_fast(*tensors: Tensor) -> bool:
     return all(tensor.device.type == "cpu" and tensor.dtype == dtype for tensor in tensors)
 
 
+def is_fixed() -> bool:
+    """Whether `"fixed"` is forced."""
+    return _forced.get() == FIXED
+
+
+def of_rows(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """`function(rows)`, for a function of each row by itself."""
+    return in_blocks(function, rows) if is_fixed() and len(rows) > 0 else function(rows)
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`x weightᵀ + bias` of each row x. Shapes: (any number, in), (out, in), (out,) to (any number, out)"""
+    return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
+
+
 def projected_lstms(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
     """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
     is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
+    if is_fixed():
+        return projected_lstms_fixed(chains, rows_per_step, cell_clip, projection_clip)
     recurrence = projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 
@@ -72,6 +101,8 @@ def char_convolutions(
 ) -> Tensor:
     """The convolutions over characters; see `ops.char_convolutions` for the formula and the shapes."""
     is_chosen = is_fast(embedding, *weights, *biases)
+    if is_fixed():
+        return char_convolutions_fixed(characters, embedding, weights, biases)
     convolutions = char_convolutions_blocked if is_chosen else plain_convolutions.char_convolutions
     return convolutions(characters, embedding, weights, biases)
 

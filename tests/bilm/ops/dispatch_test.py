@@ -48,7 +48,7 @@ def test_another_thread_is_not_forced():
 
 
 def test_an_unknown_implementation_is_refused():
-    with pytest.raises(ValueError, match=r"one of \('plain', 'fast'\), but it is 'quick'"), forced("quick"):
+    with pytest.raises(ValueError, match=r"one of \('plain', 'fast', 'fixed'\), but it is 'quick'"), forced("quick"):
         pass
 
 
