@@ -14,7 +14,7 @@ def training(evaluation_data_loader, evaluate_on_test: bool) -> TrainModel:
 
 def test_several_workers_with_evaluate_on_test_are_refused_before_they_train(monkeypatch):
     monkeypatch.setattr(evaluation_by_one_worker, "is_distributed", lambda: True)
-    with pytest.raises(ConfigurationError, match="Leave `evaluate_on_test` out, and run `allennlp evaluate`"):
+    with pytest.raises(ConfigurationError, match="Set `evaluate_on_test` to false, and run `allennlp evaluate`"):
         training([], True).run()
     assert training([], False).run() == training(None, True).run() == {"loss": 1.0}
 

@@ -37,6 +37,10 @@ def test_applying_the_mends_again_changes_nothing():
             compat.loader_workers.MultiProcessDataLoader._start_batch_workers,
             compat.transformer_tokenizers.cached_transformers.get_tokenizer,
             compat.archive_extraction.archival.extracted_archive,
+            compat.sparse_gradient_workers.TorchDdpAccelerator.wrap_model,
+            compat.evaluation_by_one_worker.TrainModel.run,
+            compat.whole_vocabulary.Vocabulary.save_to_files,
+            compat.whole_config.Params.to_file,
             set(compat.numpy_checkpoints.torch.serialization.get_safe_globals()),
         ]
 
