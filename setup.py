@@ -41,6 +41,8 @@ EXTRAS_REQUIRE = {
     "corpus": ["pyarrow>=15", "zstandard>=0.20"],
     # `elmo-prepare`: words of Chinese text.
     "zh": ["jieba>=0.42"],
+    # `elmo-prepare --engine ray`: the preparation on several machines.
+    "ray": ["ray>=2.60"],
     "test": ["pytest>=8"],
 }
 

@@ -1,7 +1,8 @@
 """
 How fast `elmo-prepare` is on tokenised text, one sentence a line:
 
-    python benchmarks/prepare.py TEXT [--processes 2]
+    python benchmarks/prepare.py TEXT --processes 2
+    python benchmarks/prepare.py --tokens 10000000 --processes 2     # of random words, if there is no TEXT
 
 - preparation: text to vocabulary, ids and shuffled shards, what `elmo-prepare --segmenter whitespace --presplit` does;
 - counting: text to vocabulary and counts, what `--vocabulary-only` does beside these;
@@ -18,7 +19,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Optional
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # The preparation needs no AllenNLP; importing it would be most of a short run.
@@ -27,7 +30,52 @@ sys.modules["allennlp"] = None
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary  # noqa: E402
 from elmo_plugin.corpus.processes import usable_cores  # noqa: E402
 from elmo_plugin.corpus.settings import Settings  # noqa: E402
-from elmo_plugin.corpus.work import Work  # noqa: E402
+from elmo_plugin.corpus.work import Progress, Work  # noqa: E402
+
+
+# Words of the generated text: how often they come falls with their rank as in a language (log-uniform ranks).
+NUM_TYPES = 300_000
+SENTENCE_LENGTH = 22
+SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnprstvwz" for vowel in "aeiou"]
+
+
+def write_random_text(path: Path, num_tokens: int) -> None:
+    """Rank `r` is drawn with probability `log((r + 2) / (r + 1)) / log(NUM_TYPES + 1)`; frequent words are short."""
+    random = np.random.default_rng(13)
+    words = []
+    for rank in range(NUM_TYPES):
+        word = ""
+        while rank > 0 or word == "":
+            rank, syllable = divmod(rank, len(SYLLABLES))
+            word += SYLLABLES[syllable]
+        words.append(word)
+    with path.open("w", encoding="ascii") as file:
+        for begin in range(0, num_tokens, 1_000_000):
+            size = min(1_000_000, num_tokens - begin)
+            ranks = np.minimum(np.exp(random.random(size) * np.log(NUM_TYPES + 1)).astype(int) - 1, NUM_TYPES - 1)
+            chosen = [words[rank] for rank in ranks.tolist()]
+            for start in range(0, size, SENTENCE_LENGTH):
+                file.write(" ".join(chosen[start : start + SENTENCE_LENGTH]) + "\n")
+
+
+class StageTimes(Progress):
+    """How long each stage took the last time, and what came between and after them."""
+
+    def __init__(self) -> None:
+        self.seconds: Dict[str, float] = {}
+        self._begun = 0.0
+
+    def begin(self, title: str, total: Optional[int], unit: str) -> None:
+        self.seconds["merging" if title == "writing" else "starting"] = time.perf_counter() - self._begun
+        self._title, self._begun = title, time.perf_counter()
+
+    def end(self) -> None:
+        self.seconds[self._title] = time.perf_counter() - self._begun
+        self._begun = time.perf_counter()
+
+    def finish(self) -> str:
+        self.seconds["hashing"] = time.perf_counter() - self._begun
+        return ", ".join(f"{title} {spent:.2f} s" for title, spent in self.seconds.items() if title != "starting")
 
 
 def best_seconds(action: Callable[[], object], runs: int) -> float:
@@ -46,26 +94,34 @@ def shell_count(text: Path, output: Path, locale: Dict[str, str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How fast elmo-prepare is on tokenised text.")
-    parser.add_argument("text", type=Path, metavar="TEXT", help="a plain file, one tokenised sentence a line")
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="a plain file, one tokenised sentence a line")
+    parser.add_argument("--tokens", type=int, default=10_000_000, help="of the text that is generated without TEXT")
     parser.add_argument("--processes", type=int, default=usable_cores())
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     settings = Settings(segmenter="whitespace", presplit=True)
     work = Work(force=True, processes=arguments.processes)
-    inputs = [str(arguments.text)]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"
+        text = Path(folder) / "text.txt" if arguments.text is None else Path(arguments.text)
+        if arguments.text is None:
+            write_random_text(text, arguments.tokens)
+        inputs = [str(text)]
         actions = {
             "preparation": lambda: prepare_corpus(inputs, output, settings, work),
             "counting": lambda: prepare_vocabulary(inputs, output, settings, work),
-            "tr | sort | uniq -c, C": lambda: shell_count(arguments.text, output / "counts", {"LC_ALL": "C"}),
-            "tr | sort | uniq -c": lambda: shell_count(arguments.text, output / "counts", {}),
+            "tr | sort | uniq -c, C": lambda: shell_count(text, output / "counts", {"LC_ALL": "C"}),
+            "tr | sort | uniq -c": lambda: shell_count(text, output / "counts", {}),
         }
+        stages = StageTimes()
+        prepare_corpus(inputs, output, settings, Work(force=True, processes=arguments.processes, progress=stages))
+        print(f"stages of a preparation: {stages.finish()}")
         num_tokens = prepare_vocabulary(inputs, output, settings, work)["tokens"]
         seconds = {name: best_seconds(action, arguments.runs) for name, action in actions.items()}
     print(f"{num_tokens:,} tokens, {arguments.processes} processes, best of {arguments.runs}")
     for name, spent in seconds.items():
-        print(f"{name:24} {spent:7.2f} s {num_tokens / spent / 1e6:7.2f} M tokens/s, counting {spent / seconds['counting']:5.2f} x as fast")
+        times = spent / seconds["counting"]
+        print(f"{name:24} {spent:7.2f} s {num_tokens / spent / 1e6:7.2f} M tokens/s, counting is {times:5.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import elmo_plugin.commands.elmo  # noqa: F401
 import elmo_plugin.commands.elmo_benchmark  # noqa: F401
 import elmo_plugin.commands.elmo_export  # noqa: F401
 import elmo_plugin.commands.elmo_import  # noqa: F401
+import elmo_plugin.commands.elmo_merge  # noqa: F401
 import elmo_plugin.commands.elmo_prepare  # noqa: F401
 import elmo_plugin.commands.elmo_results  # noqa: F401
 import elmo_plugin.data.data_loaders.stream  # noqa: F401

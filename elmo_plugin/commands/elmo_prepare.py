@@ -15,10 +15,10 @@ from allennlp.common.util import SigTermReceived
 
 from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
-from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN
+from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, has_shards
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import NORMAL_FORMS, PARAGRAPHS, SEGMENTERS, Settings, default_segmenter
-from elmo_plugin.corpus.work import Progress, Work
+from elmo_plugin.corpus.work import ENGINES, Progress, Work
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,29 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--shards", type=int, metavar="N", help="number of training shards; without it, one for each 5M tokens"
     )
+    add_vocabulary_arguments(subparser)
+    subparser.add_argument(
+        "--seed", type=int, metavar="N", default=DEFAULTS.seed, help="decides split and order"
+    )
+    subparser.add_argument(
+        "--processes", type=int, metavar="N", help="processes to use (default = one for each core); no effect on the result"
+    )
+    subparser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="processes",
+        help="what works: processes of this machine, or a Ray cluster; no effect on the result",
+    )
+    subparser.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="of a running Ray cluster, auto for that of this machine (default = a new one of --processes processors)",
+    )
+    subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTDIR if it exists")
+
+
+def add_vocabulary_arguments(subparser: argparse.ArgumentParser) -> None:
+    """What is decided once all types are counted."""
     subparser.add_argument(
         "--min-count",
         type=int,
@@ -115,7 +138,9 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
         default=DEFAULTS.min_count,
         help="leave words seen less often out of the vocabulary",
     )
-    subparser.add_argument("--max-size", type=int, metavar="N", help="largest size of the vocabulary, special tokens included")
+    subparser.add_argument(
+        "--max-size", type=int, metavar="N", help="largest size of the vocabulary, special tokens included"
+    )
     subparser.add_argument(
         "--max-characters",
         type=int,
@@ -123,20 +148,12 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
         default=DEFAULTS.max_characters,
         help="character width of the model, to count the tokens it will cut",
     )
-    subparser.add_argument(
-        "--seed", type=int, metavar="N", default=DEFAULTS.seed, help="decides split and order"
-    )
-    subparser.add_argument(
-        "--processes", type=int, metavar="N", help="processes to use (default = one for each core); no effect on the result"
-    )
-    subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTDIR if it exists")
 
 
 def prepare_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
-    processes = usable_cores() if args.processes is None else args.processes
     try:
-        work = Work(args.strict, args.force, processes, ProgressBar())
+        work = work_from_args(args)
         prepare = prepare_vocabulary if args.vocabulary_only else prepare_corpus
         description = prepare(args.inputs, output, settings_from_args(args), work)
     except ValueError as error:
@@ -145,13 +162,31 @@ def prepare_from_args(args: argparse.Namespace) -> None:
         unfinished = unfinished_directory(output)
         logger.error("Interrupted. The same command goes on from here; to start anew, remove %s first.", unfinished)
         raise
+    print_result(output, description)
+
+
+def print_result(output: Path, description: Dict[str, Any]) -> None:
+    """The counts, and what to do next."""
     print(summary(description))
-    if args.vocabulary_only:
-        print(f"Success! Vocabulary saved to {output}. You can now set the `vocabulary` entry of your configuration to:")
-        print(json.dumps({"type": "elmo_word_file", "file": str(output / "vocabulary.txt")}))
-    else:
+    if has_shards(description):
         print(f"Success! Prepared corpus saved to {output}. Train on it with:")
         print(train_command(output, description))
+    else:
+        print(f"Success! Vocabulary saved to {output}. You can now set the `vocabulary` entry of your configuration to:")
+        print(json.dumps({"type": "elmo_word_file", "file": str(output / "vocabulary.txt")}))
+
+
+def work_from_args(args: argparse.Namespace) -> Work:
+    if args.ray_address is not None and args.processes is not None:
+        raise ValueError("processes: a running Ray cluster has its own number of processors; leave --processes out.")
+    return Work(
+        strict=args.strict,
+        force=args.force,
+        processes=usable_cores() if args.processes is None else args.processes,
+        engine=args.engine,
+        ray_address=args.ray_address,
+        progress=ProgressBar(),
+    )
 
 
 def settings_from_args(args: argparse.Namespace) -> Settings:
@@ -192,18 +227,25 @@ class ProgressBar(Progress):
 
 def summary(description: Dict[str, Any]) -> str:
     """The counts of `corpus.json` that one wants to see at once."""
-    lines = [f"{description['sentences']:,} sentences, {description['tokens']:,} tokens, {description['types']:,} types; "
-             f"vocabulary of {description['vocabulary_size']:,}"]
+    lines = [
+        f"{numbered(description['sentences'], 'sentence')}, {numbered(description['tokens'], 'token')}, "
+        f"{numbered(description['types'], 'type')}; vocabulary of {description['vocabulary_size']:,}"
+    ]
     for name, split in description["splits"].items():
+        shards = f" in {numbered(split['shards'], 'shard')}" if split["shards"] > 0 else ""
         lines.append(
-            f"{name}: {split['sentences']:,} sentences, {split['tokens']:,} tokens in {split['shards']} shard(s); "
+            f"{name}: {numbered(split['sentences'], 'sentence')}, {numbered(split['tokens'], 'token')}{shards}; "
             f"{split['out_of_vocabulary_rate']:.2%} out of vocabulary, "
-            f"{split['tokens_cut_at_character_width']:,} tokens longer than the character width"
+            f"{numbered(split['tokens_cut_at_character_width'], 'token')} longer than the character width"
         )
     met = {name: count for name, count in description["oddities"].items() if count > 0}
     if met:
         lines.append("met on the way: " + ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in met.items()))
     return "\n".join(lines)
+
+
+def numbered(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def train_command(output: Path, description: Dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.lines import ODDITIES
 from elmo_plugin.corpus.merging import TypeTotals
 from elmo_plugin.corpus.prepared import FORMAT_VERSION
-from elmo_plugin.corpus.settings import Settings
 
 
 def gather_facts(blocks: Sequence[BlockFiles]) -> Dict[str, Any]:
@@ -29,7 +28,7 @@ def what_was_odd(oddities: Dict[str, int]) -> str:
 
 
 def describe(
-    settings: Settings,
+    settings: Dict[str, Any],
     files: List[Dict[str, Any]],
     facts: Dict[str, Any],
     totals: TypeTotals,
@@ -40,7 +39,8 @@ def describe(
 
     # Parameters
 
-    settings : `Settings`
+    settings : `Dict[str, Any]`
+        What the result depends on besides the input.
     files : `List[Dict[str, Any]]`
         Name, size and hash of each input.
     facts : `Dict[str, Any]`
@@ -59,7 +59,7 @@ def describe(
         }
     return {
         "format_version": FORMAT_VERSION,
-        "settings": settings.to_dict(),
+        "settings": settings,
         "inputs": files,
         "sentences": facts["num_sentences"],
         "tokens": facts["num_tokens"],

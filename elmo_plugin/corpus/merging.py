@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
@@ -76,7 +77,7 @@ class TypeMerger:
 
     def merge(self) -> TypeTotals:
         """
-        Writes `vocabulary.txt`, `vocabulary.counts.tsv`, `types.txt` and the blocks' `numbers`.
+        Writes `vocabulary.txt`, `vocabulary.counts.tsv`, `types.txt`, `types.counts.npy` and the blocks' `numbers`.
 
         # Raises
 
@@ -133,7 +134,14 @@ class TypeMerger:
     def _number(self, ranked: List[Ranked], num_parts: int, num_types: int) -> TypeTotals:
         """The second pass: final numbers, the files, and the totals."""
         vocabulary_size = len(SPECIALS) + len(ranked)
-        totals = TypeTotals(num_types, vocabulary_size, self._literal_unknowns(), np.zeros(self.num_splits, np.int64))
+        literal = self._literal_specials()
+        unknown = literal[:, SPECIALS.index(UNKNOWN)].copy()
+        totals = TypeTotals(num_types, vocabulary_size, unknown, np.zeros(self.num_splits, np.int64))
+        # Shape: (num_splits, num_types)
+        counts_file = open_memmap(
+            self.output / "types.counts.npy", "w+", np.int64, shape=(self.num_splits, num_types)
+        )
+        counts_file[:, : len(SPECIALS)] = literal
         # Shape: (num_types,), from the first pass's numbers to the final ones
         final = np.full(num_types, -1, np.int32)
         final[: len(SPECIALS)] = np.arange(len(SPECIALS))
@@ -147,6 +155,7 @@ class TypeMerger:
                 in_order = sorted(_sort_keys(words, counts[0], others.tolist(), begin))
                 final[[number for _, _, number in in_order]] = np.arange(next_other, next_other + len(others))
                 types_file.write(to_lines([word for _, word, _ in in_order]))
+                counts_file[:, final[begin : begin + len(words)]] = counts
                 begin, next_other = begin + len(words), next_other + len(others)
                 totals.out_of_vocabulary += counts[:, others].sum(axis=1)
                 self._add_lengths(totals, words, counts)
@@ -156,12 +165,13 @@ class TypeMerger:
         self._write_vocabulary(ranked, totals)
         return totals
 
-    def _literal_unknowns(self) -> np.ndarray:
-        """Shape: (num_splits,). How often the text itself says `<UNK>`."""
-        unknown = SPECIALS.index(UNKNOWN)
-        found = np.zeros(self.num_splits, np.int64)
+    def _literal_specials(self) -> np.ndarray:
+        """Shape: (num_splits, number of specials). How often the text itself says `<S>`, `</S>` and `<UNK>`."""
+        found = np.zeros((self.num_splits, len(SPECIALS)), np.int64)
         for block in self.blocks:
-            found += block.array("counts")[:, block.array("numbers") == unknown].sum(axis=1)
+            numbers = block.array("numbers")
+            (special,) = np.nonzero(numbers < len(SPECIALS))
+            found[:, numbers[special]] += block.array("counts")[:, special]
         return found
 
     def _add_lengths(self, totals: TypeTotals, words: List[str], counts: np.ndarray) -> None:

@@ -2,22 +2,23 @@
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
-from elmo_plugin.corpus.blocks import BlockReader
+from elmo_plugin.corpus.blocks import Block, BlockReader
 from elmo_plugin.corpus.description import describe, gather_facts
 from elmo_plugin.corpus.directories import check_replaceable, whole_directory
-from elmo_plugin.corpus.encoding import count, encode
+from elmo_plugin.corpus.encoding import EncodedBlock, count, encode
+from elmo_plugin.corpus.engines import MapInOrder, started_engine
 from elmo_plugin.corpus.merging import TypeMerger
 from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, write_description
-from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.reading import BlockEncoder, encode_blocks
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.shards import TOKENS_PER_SHARD, Shard, ShardWriter, shards_of
+from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.sources import JSON_ENDINGS, TEXT_ENDINGS, find_sources
 from elmo_plugin.corpus.splits import Split, SplitCounter, choose_splits
 from elmo_plugin.corpus.work import Work
@@ -49,44 +50,74 @@ def prepare_corpus(inputs: Sequence[str], output: Path, settings: Settings, work
 
     `ValueError` for input that is missing, unreadable or without any sentence, and if `output` exists.
     """
-    with _begin(inputs, output, settings, work) as (reader, unfinished, scratch):
-        blocks, fingerprint = encode_blocks(reader, BlockEncoder(encode, settings, work.strict, scratch), work)
+    with _begin(inputs, output, settings, work) as room:
+        blocks, fingerprint = encode_blocks(room.reader, room.encoder(encode), work, room.map_in_order)
         splits = choose_splits(settings.held_out, blocks)
-        sizes = _add_up(chain.from_iterable(map_in_order(SplitCounter(splits), blocks, work.processes)))
-        merger = TypeMerger(blocks, len(splits), sizes[TRAIN]["sentences"], settings, scratch, unfinished)
+        sizes = _add_up(chain.from_iterable(room.map_in_order(SplitCounter(splits), blocks)))
+        merger = TypeMerger(blocks, len(splits), sizes[TRAIN]["sentences"], settings, room.scratch, room.unfinished)
         totals = merger.merge()
         shards = {split.name: shards_of(split, _num_shards(split, sizes, settings)) for split in splits}
-        _write_shards(shards, ShardWriter(scratch, len(blocks), unfinished, fingerprint), work)
+        writer = ShardWriter(room.scratch, len(blocks), room.unfinished, fingerprint)
+        _write_shards(shards, writer, work, room.map_in_order)
         for name in sizes:
             sizes[name]["shards"] = len(shards[name])
-        corpus = describe(settings, reader.files, gather_facts(blocks), totals, sizes)
-        shutil.rmtree(scratch)
-        write_description(unfinished, corpus)
+        corpus = describe(settings.to_dict(), room.reader.files, gather_facts(blocks), totals, sizes)
+        room.finish(corpus)
     return corpus
 
 
 def prepare_vocabulary(inputs: Sequence[str], output: Path, settings: Settings, work: Work = Work()) -> Dict[str, Any]:
     """
-    As `prepare_corpus`, but writes the vocabulary, its counts and `corpus.json` alone. Every sentence counts, whatever
+    As `prepare_corpus`, but writes the vocabulary, the counts of all types and `corpus.json` alone. Every sentence counts, whatever
     `settings.held_out` says.
     """
-    with _begin(inputs, output, settings, work) as (reader, unfinished, scratch):
-        blocks, _ = encode_blocks(reader, BlockEncoder(count, settings, work.strict, scratch), work)
+    with _begin(inputs, output, settings, work) as room:
+        blocks, _ = encode_blocks(room.reader, room.encoder(count), work, room.map_in_order)
         facts = gather_facts(blocks)
-        totals = TypeMerger(blocks, 1, facts["num_sentences"], settings, scratch, unfinished).merge()
-        (unfinished / "types.txt").unlink()
+        totals = TypeMerger(blocks, 1, facts["num_sentences"], settings, room.scratch, room.unfinished).merge()
         sizes = {TRAIN: {"sentences": facts["num_sentences"], "tokens": facts["num_tokens"], "shards": 0}}
-        corpus = describe(replace(settings, held_out=0.0), reader.files, facts, totals, sizes)
-        shutil.rmtree(scratch)
-        write_description(unfinished, corpus)
+        corpus = describe(replace(settings, held_out=0.0).to_dict(), room.reader.files, facts, totals, sizes)
+        room.finish(corpus)
     return corpus
 
 
+@dataclass(frozen=True)
+class _Room:
+    """
+    Where a preparation works, and what with.
+
+    # Parameters
+
+    settings : `Settings`
+    strict : `bool`
+    reader : `BlockReader`
+    map_in_order : `MapInOrder`
+    unfinished, scratch : `Path`
+        The directory to write, and one in it for what is between the passes.
+    """
+
+    settings: Settings
+    strict: bool
+    reader: BlockReader
+    map_in_order: MapInOrder
+    unfinished: Path
+    scratch: Path
+
+    def encoder(self, method: Callable[[Block, Settings, bool], EncodedBlock]) -> BlockEncoder:
+        """It may be sent to a process that is in another folder."""
+        path = self.settings.id_vocabulary
+        settings = self.settings if path is None else replace(self.settings, id_vocabulary=str(Path(path).absolute()))
+        return BlockEncoder(method, settings, self.strict, self.scratch)
+
+    def finish(self, description: Dict[str, Any]) -> None:
+        description["software"] = software_of(self.settings)
+        shutil.rmtree(self.scratch)
+        write_description(self.unfinished, description)
+
+
 @contextmanager
-def _begin(
-    inputs: Sequence[str], output: Path, settings: Settings, work: Work
-) -> Iterator[Tuple[BlockReader, Path, Path]]:
-    """Checks what can be checked at once; then gives the input, the directory to write and one for scratch."""
+def _begin(inputs: Sequence[str], output: Path, settings: Settings, work: Work) -> Iterator[_Room]:
+    """Checks what can be checked at once, before anything is written."""
     check_replaceable(output, work.force)
     sources = find_sources(inputs, TEXT_ENDINGS if settings.json_field is None else JSON_ENDINGS)
     inside = [s.name for s in sources if s.path is not None and output.resolve() in s.path.resolve().parents]
@@ -95,10 +126,11 @@ def _begin(
     keep_paragraphs = settings.paragraphs == "blank" and not settings.presplit and settings.json_field is None
     reader = BlockReader(sources, _BLOCK_BYTES.get(settings.segmenter, _SLOW_BLOCK_BYTES), keep_paragraphs)
     build_segmenter(settings)
-    with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
-        scratch = unfinished / "scratch"
-        scratch.mkdir(exist_ok=True)
-        yield reader, unfinished, scratch
+    with started_engine(work, output.parent, software_of(settings)) as map_in_order:
+        with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
+            scratch = unfinished / "scratch"
+            scratch.mkdir(exist_ok=True)
+            yield _Room(settings, work.strict, reader, map_in_order, unfinished, scratch)
 
 
 def _add_up(sizes: Iterable[Dict[str, Any]]) -> Dict[str, Dict[str, int]]:
@@ -117,12 +149,14 @@ def _num_shards(split: Split, sizes: Dict[str, Dict[str, int]], settings: Settin
     return max(1, round(sizes[split.name]["tokens"] / TOKENS_PER_SHARD))
 
 
-def _write_shards(shards: Dict[str, List[Shard]], writer: ShardWriter, work: Work) -> None:
+def _write_shards(
+    shards: Dict[str, List[Shard]], writer: ShardWriter, work: Work, map_in_order: MapInOrder
+) -> None:
     writer.clear_others((TRAIN, HELD_OUT))
     for name in shards:
         (writer.output / name).mkdir(exist_ok=True)
     every_shard = list(chain.from_iterable(shards.values()))
     work.progress.begin("writing", len(every_shard), "shard")
-    for done, _ in enumerate(map_in_order(writer, every_shard, work.processes), start=1):
+    for done, _ in enumerate(map_in_order(writer, every_shard), start=1):
         work.progress.reach(done)
     work.progress.end()

@@ -44,8 +44,12 @@ class PreparedCorpus:
     - `vocabulary.counts.tsv`: the same words with their counts in the training sentences.
     - `types.txt`: `vocabulary.txt` and then every other distinct word of the corpus; type id = line number, so that a
       type id below the vocabulary's size is the word's id.
+    - `types.counts.npy`, shape (number of splits, number of types), int64: how often each type occurs in each split, in
+      the order of the splits in `corpus.json`.
     - `train/`, `heldout/`: shards `NNNNN.ids.npy`, `NNNNN.offsets.npy`, `NNNNN.txt`; see `PreparedShard`.
     - `corpus.json`: counts, settings, and SHA-256 of the inputs and of the files above.
+
+    With `--vocabulary-only` there are no shards.
 
     # Parameters
 
@@ -74,27 +78,40 @@ class PreparedCorpus:
             raise ValueError(f"{path}: expected format_version {FORMAT_VERSION}, found {version}; prepare it again.")
         return cls(Path(directory), description)
 
+    def types_path(self) -> Path:
+        return self.directory / "types.txt"
+
     def types(self) -> List[str]:
-        return from_lines((self.directory / "types.txt").read_bytes())
+        return from_lines(self.types_path().read_bytes())
+
+    def shard_paths(self, split: str) -> Iterator[str]:
+        """The paths of the shards of `train` or `heldout`, in order, without the endings of their files."""
+        for number in range(self.description["splits"].get(split, {"shards": 0})["shards"]):
+            yield str(self.directory / split / f"{number:05d}")
 
     def shards(self, split: str) -> Iterator[PreparedShard]:
         """The shards of `train` or `heldout`, in order."""
-        for number in range(self.description["splits"].get(split, {"shards": 0})["shards"]):
-            path = self.directory / split / f"{number:05d}"
+        for path in self.shard_paths(split):
             ids, offsets = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("ids", "offsets"))
             yield PreparedShard(ids, offsets, Path(f"{path}.txt"))
+
+
+def has_shards(description: Dict[str, Any]) -> bool:
+    """Whether there are sentences, or `--vocabulary-only` left them out."""
+    return description["splits"][TRAIN]["shards"] > 0
 
 
 def write_description(directory: Path, description: Dict[str, Any]) -> None:
     """Adds the SHA-256 of every file in `directory` to the description, and writes it there."""
     description["sha256"] = {
-        path.relative_to(directory).as_posix(): _sha256(path) for path in sorted(directory.rglob("*")) if path.is_file()
+        path.relative_to(directory).as_posix(): file_hash(path) for path in sorted(directory.rglob("*")) if path.is_file()
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (directory / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):

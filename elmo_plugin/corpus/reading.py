@@ -11,11 +11,12 @@ from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.blocks import Block, BlockReader
 from elmo_plugin.corpus.description import gather_facts, what_was_odd
 from elmo_plugin.corpus.encoding import EncodedBlock
+from elmo_plugin.corpus.engines import MapInOrder
 from elmo_plugin.corpus.forms import read_id_vocabulary
 from elmo_plugin.corpus.lines import MAX_REPORTS, SKIPPED_LINES
 from elmo_plugin.corpus.prepared import FORMAT_VERSION
-from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.settings import Settings
+from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.work import Work
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class BlockEncoder:
     def digest(self, block: Block) -> str:
         """Changes with whatever the block's files depend on."""
         settings: Dict[str, Any] = {**self.settings.of_blocks(), "strict": self.strict, "version": FORMAT_VERSION}
-        settings["method"] = self.method.__name__
+        settings.update(method=self.method.__name__, software=software_of(self.settings))
         if self.settings.id_vocabulary is not None:
             settings["id_vocabulary"] = read_id_vocabulary(self.settings.id_vocabulary)
         return _sha256([json.dumps(settings, sort_keys=True), block.digest()])
@@ -58,7 +59,9 @@ def _sha256(parts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()
 
 
-def encode_blocks(reader: BlockReader, encoder: BlockEncoder, work: Work) -> Tuple[List[BlockFiles], str]:
+def encode_blocks(
+    reader: BlockReader, encoder: BlockEncoder, work: Work, map_in_order: MapInOrder
+) -> Tuple[List[BlockFiles], str]:
     """
     The blocks' files, and what tells this input with these settings from any other.
 
@@ -79,7 +82,7 @@ def encode_blocks(reader: BlockReader, encoder: BlockEncoder, work: Work) -> Tup
     sizes = [source.size() for source in reader.sources]
     work.progress.begin("reading", None if None in sizes else sum(sizes), "B")
     num_skipped = 0
-    for facts in map_in_order(encoder, new_blocks(), work.processes):
+    for facts in map_in_order(encoder, new_blocks()):
         work.progress.reach(reader.position)
         for report in facts["reports"][: max(0, MAX_REPORTS - num_skipped)]:
             logger.warning("%s; the line is skipped", report)

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 
+ENGINES = ("processes", "ray")
+
+
 class Progress:
     """Told of each stage and of each step in it; this one keeps it to itself."""
 
@@ -42,14 +45,25 @@ class Work:
     force : `bool`
         Replace the output if it exists.
     processes : `int`
+        How many this machine uses.
+    engine : `str`
+        `processes` of this machine, or `ray`.
+    ray_address : `str`, optional
+        Of a running Ray cluster, all processors of which are used; `None` starts one of `processes` processors.
     progress : `Progress`
     """
 
     strict: bool = False
     force: bool = False
     processes: int = 1
+    engine: str = "processes"
+    ray_address: Optional[str] = None
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise ValueError(f"processes: expected at least 1; got {self.processes}.")
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine: expected one of {', '.join(ENGINES)}; got '{self.engine}'.")
+        if self.ray_address is not None and self.engine != "ray":
+            raise ValueError("ray_address: matters for the engine ray only; choose that engine, or give no address.")

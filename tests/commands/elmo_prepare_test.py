@@ -13,6 +13,7 @@ from elmo_plugin.corpus.prepare import prepare_corpus
 from elmo_plugin.corpus.prepared import PreparedCorpus
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
+from elmo_plugin.corpus.work import Work
 from tests.conftest import PROJECT_ROOT
 
 TEXT = "".join(f"The cat sat on mat {i}. It liked the mat.\n\n" for i in range(40))
@@ -115,6 +116,31 @@ def test_processes_reach_the_preparation_and_change_nothing(run, tmp_path, monke
     run("text.txt", "all")
     assert used == [1, 2, usable_cores()]
     assert described(tmp_path, "one") == described(tmp_path, "two") == described(tmp_path, "all")
+
+
+def test_the_engine_reaches_the_preparation(run, monkeypatch):
+    used = []
+
+    def prepare(*arguments):
+        used.append(arguments[3])
+        return prepare_corpus(*arguments[:3], Work())
+
+    monkeypatch.setattr(elmo_prepare, "prepare_corpus", prepare)
+    run("text.txt", "one")
+    run("text.txt", "two", "--engine", "ray", "--processes", "3")
+    run("text.txt", "three", "--engine", "ray", "--ray-address", "host:1")
+    assert [(work.engine, work.ray_address) for work in used] == [("processes", None), ("ray", None), ("ray", "host:1")]
+    assert used[1].processes == 3
+
+
+def test_processes_of_a_running_cluster_are_its_own(run):
+    with pytest.raises(ConfigurationError, match="processes: a running Ray cluster has its own number.*leave --processes out"):
+        run("text.txt", "out", "--engine", "ray", "--ray-address", "auto", "--processes", "2")
+
+
+def test_an_address_without_the_engine_is_refused(run):
+    with pytest.raises(ConfigurationError, match="ray_address: matters for the engine ray only"):
+        run("text.txt", "out", "--ray-address", "auto")
 
 
 def test_the_vocabulary_alone_ends_with_the_entry_of_the_configuration(run, tmp_path, capsys):

@@ -3,12 +3,13 @@ import json
 import signal
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from elmo_plugin.corpus import merging, prepare
+from elmo_plugin.corpus import merging, prepare, software
 from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.lines import MAX_REPORTS
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
@@ -90,6 +91,15 @@ def test_types_are_the_vocabulary_and_then_every_other_word(tmp_path):
     assert sorted(words) == sorted({word for line in LINES for word in line.split()} | set(SPECIALS))
     assert corpus.description["types"] == len(words)
     assert corpus.description["vocabulary_size"] == len(vocabulary)
+
+
+def test_every_type_is_counted_in_each_split(tmp_path):
+    corpus = prepared(tmp_path, [*LINES, "<UNK> </S> the end", "<UNK> <S>"])
+    counts = np.load(corpus.directory / "types.counts.npy")
+    assert counts.shape == (2, corpus.description["types"])
+    for row, split in enumerate(("train", "heldout")):
+        expected = Counter(word for line in sentences(corpus, split) for word in line.split())
+        assert {word: n for word, n in zip(corpus.types(), counts[row].tolist()) if n > 0} == expected
 
 
 def test_out_of_vocabulary_tokens_are_counted_for_each_split(tmp_path):
@@ -275,13 +285,25 @@ def test_the_vocabulary_alone_is_that_of_the_whole_text(tmp_path, monkeypatch, p
     monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
     corpus = prepared(tmp_path, held_out=0.0)
     description = prepare_vocabulary([str(tmp_path / "text.txt")], tmp_path / "words", settings(), Work(processes=processes))
-    for name in ("vocabulary.txt", "vocabulary.counts.tsv"):
+    for name in ("vocabulary.txt", "vocabulary.counts.tsv", "types.txt", "types.counts.npy"):
         assert (tmp_path / "words" / name).read_bytes() == (corpus.directory / name).read_bytes()
-    files = ["corpus.json", "vocabulary.counts.tsv", "vocabulary.txt"]
+    files = ["corpus.json", "types.counts.npy", "types.txt", "vocabulary.counts.tsv", "vocabulary.txt"]
     assert sorted(path.name for path in (tmp_path / "words").iterdir()) == files
     for key in ("sentences", "tokens", "types", "vocabulary_size", "oddities", "longest_sentence", "settings"):
         assert description[key] == corpus.description[key]
     assert list(PreparedCorpus.open(tmp_path / "words").shards("train")) == []
+
+
+def test_what_was_done_by_other_versions_is_done_again(tmp_path, monkeypatch):
+    path, output = write(tmp_path, LINES), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(software, "versions", lambda names: dict.fromkeys(names, "0"))
+        with pytest.raises(KeyboardInterrupt):
+            prepare_corpus([path], output, settings(shards=6), Work(progress=Interruption("writing", 3)))
+    again = Interruption()
+    prepare_corpus([path], output, settings(shards=6), Work(progress=again))
+    assert again.reached["reading"] == 1
+    assert PreparedCorpus.open(output).description["software"] == {"unicode": unicodedata.unidata_version}
 
 
 def test_json_lines_are_prepared_by_their_field(tmp_path):
@@ -368,6 +390,18 @@ def test_undecodable_lines_are_reported_up_to_a_number(tmp_path, caplog):
     assert len(messages) == MAX_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
     assert "30 lines could not be used" in messages[-1]
+
+
+def test_an_unknown_engine_is_named():
+    with pytest.raises(ValueError, match="engine: expected one of processes, ray; got 'spark'"):
+        Work(engine="spark")
+
+
+def test_a_missing_engine_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="engine: ray is not installed: pip install ray; or use the engine processes"):
+        prepare_corpus([write(tmp_path, LINES)], tmp_path / "out", settings(), Work(engine="ray"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]
 
 
 def test_no_process_at_all_is_an_error():

@@ -1,0 +1,49 @@
+"""The subcommand `elmo-merge`: corpora that were prepared apart, put together."""
+
+import argparse
+from pathlib import Path
+
+from allennlp.commands.subcommand import Subcommand
+from allennlp.common.checks import ConfigurationError
+
+from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result
+from elmo_plugin.corpus.joining import merge_corpora
+from elmo_plugin.corpus.processes import usable_cores
+from elmo_plugin.corpus.settings import Settings
+from elmo_plugin.corpus.work import Work
+
+
+@Subcommand.register("elmo-merge")
+class ElmoMerge(Subcommand):
+    """
+    Registered as a `Subcommand` with name "elmo-merge". It only parses: `corpus.joining.merge_corpora` does it.
+    """
+
+    requires_plugins: bool = False
+
+    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+        description = """Put corpora together that elmo-prepare made apart, on several machines say."""
+        subparser = parser.add_parser(self.name, description=description, help=description)
+        subparser.add_argument(
+            "corpora", metavar="CORPUS", nargs="+", help="directories that elmo-prepare or elmo-merge wrote"
+        )
+        subparser.add_argument("output_dir", metavar="OUTDIR", help="directory to write the whole corpus to")
+        add_vocabulary_arguments(subparser)
+        subparser.add_argument(
+            "--processes", type=int, metavar="N", help="processes to use (default = one for each core)"
+        )
+        subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTDIR if it exists")
+        subparser.set_defaults(func=merge_from_args)
+        return subparser
+
+
+def merge_from_args(args: argparse.Namespace) -> None:
+    output = Path(args.output_dir)
+    processes = usable_cores() if args.processes is None else args.processes
+    try:
+        settings = Settings(min_count=args.min_count, max_size=args.max_size, max_characters=args.max_characters)
+        work = Work(force=args.force, processes=processes, progress=ProgressBar())
+        description = merge_corpora(args.corpora, output, settings, work)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    print_result(output, description)
