@@ -9,7 +9,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
@@ -19,12 +21,15 @@ from allennlp.common import Params
 from allennlp.modules.token_embedders import TokenEmbedder
 
 import elmo_plugin
+from tests.checkpoint_files import bilm_tf_arrays, write_checkpoint
 from tests.conftest import PROJECT_ROOT
+from tests.elmoformanylangs_files import configuration, random_weights, write_model
+from tests.oracle_weights import read_weights
 
 DOCS = PROJECT_ROOT / "docs"
-PAGES = ["from_allennlp_0.9.md", "from_bilm_tf.md"]
+PAGES = ["from_allennlp_0.9.md", "from_bilm_tf.md", "from_elmoformanylangs.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OLD = ("# AllenNLP 0.9", "// AllenNLP 0.9", "# bilm-tf")
+OLD = ("# AllenNLP 0.9", "// AllenNLP 0.9", "# bilm-tf", "# ELMoForManyLangs")
 PROGRAM = "allennlp-elmo"
 
 
@@ -62,10 +67,28 @@ def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         subprocess.run(["bash", "-euc", command], check=True)
 
 
+def write_foreign_models(folder: Path) -> None:
+    """What the pages import: a zip of ELMoForManyLangs with a text, and the folder of a training of bilm-tf."""
+    config = configuration()
+    model = write_model(folder / "english.model", config, random_weights(config))
+    with zipfile.ZipFile(folder / "144.zip", "w") as archive:
+        for file in model.iterdir():
+            archive.write(file, file.name)
+    lines = "# text = Sue likes tea\n1\tSue\tSue\t_\n2\tlikes\tlike\t_\n3\ttea\ttea\t_\n\n"
+    (folder / "text.conllu").write_text(lines + lines.replace("tea", "coffee"), encoding="utf-8")
+    bilm = PROJECT_ROOT / "fixtures" / "bilm"
+    softmax = read_weights(bilm / "sidecar.hdf5")
+    arrays = bilm_tf_arrays(read_weights(bilm / "weights.hdf5"), (softmax["softmax/W"], softmax["softmax/b"]))
+    write_checkpoint(folder / "tf_out" / "model.ckpt-9", arrays)
+    shutil.copy(bilm / "options.json", folder / "tf_out" / "options.json")
+    shutil.copy(bilm / "vocabulary.txt", folder / "tf_out" / "vocab.txt")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_tells_one_to_run_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("fixtures", "training_configs"):
         os.symlink(PROJECT_ROOT / name, tmp_path / name)
+    write_foreign_models(tmp_path)
     monkeypatch.chdir(tmp_path)
     num_run = 0
     for language, content in blocks(page):

@@ -10,7 +10,7 @@ import pytest
 
 from elmo_plugin import __main__ as entry_point
 
-COMMANDS = ["train", "evaluate", "predict", "elmo-export", "elmo-prepare"]
+COMMANDS = ["train", "evaluate", "predict", "elmo-export", "elmo-import", "elmo-prepare"]
 AS_CONSOLE_SCRIPT = (
     "import sys; sys.argv[0] = 'bin/allennlp-elmo'; from elmo_plugin.__main__ import main; main()"
 )
