@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from elmo_plugin.bilm.characters import MASK_ID
+from elmo_plugin.bilm.encoder_options import CharCnnOptions
 from elmo_plugin.bilm.ops.dispatch import char_convolutions
-from elmo_plugin.bilm.options import CharCnnOptions
 
 
 class Highway(nn.Module):

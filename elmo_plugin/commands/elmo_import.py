@@ -1,8 +1,10 @@
 """The subcommand `elmo-import`: a biLM of another system as one of this."""
 
 import argparse
+import json
+import shlex
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
@@ -15,6 +17,8 @@ from elmo_plugin.models.archive_writing import write_archive
 from elmo_plugin.models.exported_files import usage, write_files
 
 ARCHIVE_SUFFIX = ".tar.gz"
+# Characters of a word in training_configs.
+DEFAULT_WIDTH = 50
 
 
 @Subcommand.register("elmo-import")
@@ -116,6 +120,14 @@ def report(imported: ImportedBilm, output: Path) -> List[str]:
         *([f"  allennlp-elmo evaluate {output} TEXT"] if imported.softmax is not None else []),
         f"  allennlp-elmo elmo TEXT OUTPUT --all --archive {output}{state}",
         f"  allennlp-elmo elmo-export {output} DIR",
-        f"  allennlp-elmo train training_configs/bilm_finetune.jsonnet -s DIR -o "
-        f"'{{\"model.initializer\": {{\"archive_file\": \"{output}\"}}}}'",
+        f"  allennlp-elmo {shlex.join(finetuning(imported, output))}",
     ]
+
+
+def finetuning(imported: ImportedBilm, archive: Path) -> List[str]:
+    """The command that goes on training an archive; `elmo-prepare` prints what it needs of a corpus."""
+    overrides: Dict[str, Any] = {"model.initializer": {"archive_file": str(archive)}}
+    width = imported.bilm.options.max_characters
+    if width != DEFAULT_WIDTH:
+        overrides.update({f"{loader}.max_characters": width for loader in ("data_loader", "validation_data_loader")})
+    return ["train", "training_configs/bilm_finetune.jsonnet", "-s", "DIR", "-o", json.dumps(overrides)]

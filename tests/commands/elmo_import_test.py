@@ -1,6 +1,7 @@
 import argparse
 import json
 import re
+import shlex
 import shutil
 import zipfile
 
@@ -9,6 +10,7 @@ import numpy
 import pytest
 import torch
 from allennlp.commands.evaluate import evaluate_from_archive
+from allennlp.commands.train import train_model_from_file
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Batch, Instance, Token, TokenIndexer, Vocabulary
@@ -199,6 +201,24 @@ def test_an_archive_of_elmoformanylangs_embeds_text(foreign, tmp_path):
             expected = sentence_vectors(sentence, config, weights)
             numpy.testing.assert_allclose(file[str(index)][()], expected, atol=1e-5 * numpy.abs(expected).max(), rtol=0)
     assert metrics_of(tmp_path / "model.tar.gz", TEXT, tmp_path)["perplexity"] == pytest.approx(3, rel=1e-5)
+
+
+def test_the_command_that_goes_on_training_works_as_it_is_printed(foreign, tmp_path, capsys, monkeypatch):
+    archive = tmp_path / "model.tar.gz"
+    run_import(foreign[0], archive)
+    command = shlex.split(re.search(r"allennlp-elmo (train .*)", capsys.readouterr().out).group(1))
+    assert command[:4] == ["train", "training_configs/bilm_finetune.jsonnet", "-s", "DIR"]
+    assert json.loads(command[5])["data_loader.max_characters"] == 26
+    (tmp_path / "train.txt").write_text(TEXT)
+    text = {"train_data_path": str(tmp_path / "train.txt"), "validation_data_path": str(tmp_path / "train.txt")}
+    changes = {**json.loads(command[5]), **text, "trainer.num_epochs": 2}
+    monkeypatch.chdir(PROJECT_ROOT)
+    train_model_from_file(command[1], str(tmp_path / "tuned"), overrides=json.dumps(changes))
+    before = load_archived_bilm(str(archive), needs_steady=False).bilm
+    tuned = load_archived_bilm(str(tmp_path / "tuned" / "model.tar.gz"), needs_steady=False)
+    assert tuned.bilm.options.char_cnn.symbols == before.options.char_cnn.symbols
+    assert not torch.equal(tuned.bilm.forward_lstm.layers[0].bias, before.forward_lstm.layers[0].bias)
+    assert tuned.softmax is not None
 
 
 def test_a_model_of_word_ids_becomes_an_archive_and_an_export_that_say_how_to_use_it(tmp_path, capsys):
