@@ -1,6 +1,6 @@
 """
-Checkpoints of TensorFlow (format V2) written byte by byte, from the descriptions of LevelDB's tables, of Protocol Buffers
-and of the bundle's messages, apart from the reader.
+Checkpoints of TensorFlow (format V2) written byte by byte, from the descriptions of LevelDB's tables, of Protocol
+Buffers and of the bundle's messages, apart from the reader.
 """
 
 import struct
@@ -106,8 +106,8 @@ def write_checkpoint(
     **table_options: Any,
 ) -> Path:
     """
-    Writes the index and the data files, tensors dealt out over these in turn. `entries` are put in place of the ones made,
-    or beside them.
+    Writes the index and the data files, tensors dealt out over these in turn. `entries` are put in place of the ones
+    made, or beside them.
     """
     shards: List[bytes] = [b"" for _ in range(num_shards)]
     messages = {b"": header_message(num_shards, big_endian)}

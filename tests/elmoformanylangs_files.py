@@ -48,7 +48,8 @@ def random_weights(config: Dict[str, Any], seed: int = 0) -> Dict[str, Weights]:
     if words["word_dim"] > 0:
         shapes["word_emb_layer.embedding.weight"] = (len(WORDS), words["word_dim"])
     for i, (width, count) in enumerate(words["filters"]):
-        shapes.update({f"convolutions.{i}.weight": (count, words["char_dim"], width), f"convolutions.{i}.bias": (count,)})
+        shapes[f"convolutions.{i}.weight"] = (count, words["char_dim"], width)
+        shapes[f"convolutions.{i}.bias"] = (count,)
     for k in range(words["n_highway"]):
         shapes.update({f"highways._layers.{k}.weight": (2 * size, size), f"highways._layers.{k}.bias": (2 * size,)})
     shapes.update({"projection.weight": (dim, size + words["word_dim"]), "projection.bias": (dim,)})
@@ -111,12 +112,12 @@ def word_vector(word: str, config: Dict[str, Any], weights: Weights) -> numpy.nd
     return weights["projection.weight"].astype(float) @ x + weights["projection.bias"]
 
 
-def read_layer(inputs: Sequence[numpy.ndarray], weights: Weights, prefix: str, clips: Dict[str, Any]) -> List[numpy.ndarray]:
+def read_layer(
+    inputs: Sequence[numpy.ndarray], weights: Weights, prefix: str, clips: Dict[str, Any]
+) -> List[numpy.ndarray]:
     """One layer over one sentence in the order given, from the zero state."""
-    w_in, w_state, bias, w_out = (
-        weights[f"{prefix}.{name}"].astype(float)
-        for name in ("input_linearity.weight", "state_linearity.weight", "state_linearity.bias", "state_projection.weight")
-    )
+    names = ("input_linearity.weight", "state_linearity.weight", "state_linearity.bias", "state_projection.weight")
+    w_in, w_state, bias, w_out = (weights[f"{prefix}.{name}"].astype(float) for name in names)
     memory, hidden, outputs = numpy.zeros(w_out.shape[1]), numpy.zeros(w_out.shape[0]), []
     for x in inputs:
         i, f, c, o = numpy.split(w_in @ x + w_state @ hidden + bias, 4)
@@ -136,7 +137,8 @@ def sentence_vectors(sentence: Sequence[str], config: Dict[str, Any], weights: D
     for layer in range(config["encoder"]["n_layers"]):
         below = forward, backward
         forward = read_layer(forward, weights["encoder.pkl"], f"forward_layer_{layer}", config["encoder"])
-        backward = read_layer(backward[::-1], weights["encoder.pkl"], f"backward_layer_{layer}", config["encoder"])[::-1]
+        backward = read_layer(backward[::-1], weights["encoder.pkl"], f"backward_layer_{layer}", config["encoder"])
+        backward = backward[::-1]
         if layer > 0:
             forward = [new + old for new, old in zip(forward, below[0])]
             backward = [new + old for new, old in zip(backward, below[1])]

@@ -151,7 +151,9 @@ class SymbolCnnEncoder(CharCnnEncoder):
         super().__init__(options, projection_dim)
         assert options.symbols is not None
         self.symbols = options.symbols
-        self.word_embedding = nn.Embedding(len(options.symbols.words), options.word_dim) if options.word_dim > 0 else None
+        self.word_embedding = None
+        if options.word_dim > 0:
+            self.word_embedding = nn.Embedding(len(options.symbols.words), options.word_dim)
 
     def forward(self, characters: Tensor) -> Tensor:
         """Shape: (num_types, max_characters) to (num_types, projection_dim)"""

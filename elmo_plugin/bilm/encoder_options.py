@@ -43,8 +43,8 @@ def _check_filters(section: str, filters: List[Any]) -> None:
         is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
         if not is_pair or not all(type(number) is int and number > 0 for number in pair):
             raise ValueError(
-                f"The option {section}'filters' must be a list of one or more [width, number of filters], both positive, "
-                f"but it holds {pair!r}."
+                f"The option {section}'filters' must be a list of one or more [width, number of filters], both "
+                f"positive, but it holds {pair!r}."
             )
 
 
@@ -107,12 +107,14 @@ class CharCnnOptions:
         options = cls.from_dict({**bare, "max_characters_per_token": symbols.max_characters}, section)
         widest = max(width for width, _ in options.filters)
         if max_symbols < widest:
-            raise ValueError(f"The option {section}'max_symbols_per_token' is {max_symbols}, less than the widest filter, {widest}.")
+            raise ValueError(
+                f"The option {section}'max_symbols_per_token' is {max_symbols}, less than the widest filter, {widest}."
+            )
         word_dim = read_option(section, given, "word_dim", int, 0)
         if word_dim < 0 or bool(word_dim) != bool(symbols.words):
             raise ValueError(
-                f"The option {section}'word_dim' is {word_dim} and there are {len(symbols.words):,} 'words': expected both, or "
-                f"neither."
+                f"The option {section}'word_dim' is {word_dim} and there are {len(symbols.words):,} 'words': expected "
+                "both, or neither."
             )
         return replace(options, symbols=symbols, word_dim=word_dim)
 

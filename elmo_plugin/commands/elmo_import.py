@@ -23,7 +23,9 @@ DEFAULT_WIDTH = 50
 
 @Subcommand.register("elmo-import")
 class ElmoImport(Subcommand):
-    """Registered as a `Subcommand` with name "elmo-import". It only parses: `bilm.importing.sources.import_bilm` does it."""
+    """
+    Registered as a `Subcommand` with name "elmo-import". It only parses: `bilm.importing.sources.import_bilm` does it.
+    """
 
     requires_plugins: bool = False
 
@@ -34,18 +36,18 @@ class ElmoImport(Subcommand):
         subparser.add_argument(
             "source",
             metavar="SOURCE",
-            help="folder or HDF5 file with options.json beside it; folder or any file of a TensorFlow checkpoint; folder of "
-            "ELMoForManyLangs; zip of any of these, as vectors.nlpl.eu has them",
+            help="folder or HDF5 file with options.json beside it; folder or any file of a TensorFlow checkpoint; folder "
+            "of ELMoForManyLangs; zip of any of these, as vectors.nlpl.eu has them",
         )
         subparser.add_argument(
             "output",
             metavar="OUTPUT",
-            help="a name that ends with .tar.gz for an archive of a language model, to evaluate and to train on; any other "
-            "for a folder of the files that elmo-export writes, to embed with",
+            help="a name that ends with .tar.gz for an archive of a language model, to evaluate and to train on; any "
+            "other for a folder of the files that elmo-export writes, to embed with",
         )
         subparser.add_argument("--options-file", metavar="F", help="options.json, if not beside the weights")
         subparser.add_argument(
-            "--vocabulary-file", metavar="F", help="words of the softmax, if not in vocabulary.txt or vocab.txt beside the weights"
+            "--vocabulary-file", metavar="F", help="words of the softmax, if not vocabulary.txt or vocab.txt beside the weights"
         )
         subparser.add_argument("--without-softmax", action="store_true", help="leave the softmax out")
         subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTPUT if it exists")
@@ -105,13 +107,14 @@ def report(imported: ImportedBilm, output: Path) -> List[str]:
         return [*lines, f"Success! Imported biLM saved to {output}. {usage(output, imported.bilm.options)}"]
     if imported.steady_state is not None:
         lines.append(
-            "Left out: its steady state, which archives of language models have no place for; elmo-export computes one anew."
+            "Left out: its steady state, which archives of language models have no place for; elmo-export computes "
+            "one anew."
         )
     if imported.softmax is None:
         num_words = "3 (no vocabulary was found)" if imported.vocabulary is None else f"{len(imported.vocabulary):,}"
         lines.append(
-            f"It has no softmax. The archive holds a blank one over {num_words} words: `evaluate` gives their number as "
-            f"perplexity, whatever the text. training_configs/bilm_finetune.jsonnet builds a true one and trains it."
+            f"It has no softmax. The archive holds a blank one over {num_words} words: `evaluate` gives their number "
+            "as perplexity, whatever the text. training_configs/bilm_finetune.jsonnet builds a true one and trains it."
         )
     state = "" if imported.bilm.options.char_cnn is not None else " --state zero"
     return [

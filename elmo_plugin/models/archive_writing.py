@@ -61,9 +61,11 @@ def _allennlp_vocabulary(words: WordVocabulary) -> ElmoVocabulary:
 def _configuration(options: BilmOptions) -> Dict[str, Any]:
     """What `evaluate` needs beside the model."""
     width = options.max_characters
-    indexers = {} if width is None else {"token_indexers": {"elmo": {"type": "elmo_character_ids", "max_characters": width}}}
+    reader: Dict[str, Any] = {"type": "elmo_sentences"}
+    if width is not None:
+        reader["token_indexers"] = {"elmo": {"type": "elmo_character_ids", "max_characters": width}}
     return {
-        "dataset_reader": {"type": "elmo_sentences", **indexers},
+        "dataset_reader": reader,
         "vocabulary": {"type": "elmo_word_file"},
         "model": {"type": "language_model", "options": options.to_dict()},
         "data_loader": {"type": "elmo_stream", "max_characters": width},

@@ -21,8 +21,8 @@ def write_files(
     output: Path, bilm: Bilm, vocabulary: Optional[WordVocabulary], sidecar: Sidecar, force: bool = False
 ) -> None:
     """
-    Writes `options.json`, `weights.hdf5`, and `vocabulary.txt` and `sidecar.hdf5` where there is something to put in, all
-    of them or none.
+    Writes `options.json`, `weights.hdf5`, and `vocabulary.txt` and `sidecar.hdf5` where there is something to put in,
+    all of them or none.
 
     # Raises
 
@@ -55,8 +55,8 @@ def usage(directory: Path, options: BilmOptions) -> str:
             for flag, name in (("--options-file", OPTIONS), ("--weight-file", WEIGHTS), ("--vocabulary-file", VOCABULARY))
         )
         return (
-            "This biLM reads word ids, which no indexer makes, so it can't be an embedder in a configuration. Embed text with:\n"
-            f"  allennlp-elmo elmo TEXT OUTPUT --all --state zero {files}"
+            "This biLM reads word ids, which no indexer makes, so it can't be an embedder in a configuration. Embed "
+            f"text with:\n  allennlp-elmo elmo TEXT OUTPUT --all --state zero {files}"
         )
     indexer = {"type": "elmo_character_ids"}
     if options.max_characters != _ALLENNLP_CHARACTERS:
@@ -69,7 +69,8 @@ def usage(directory: Path, options: BilmOptions) -> str:
     obstacles = obstacles_for_allennlp(options)
     if obstacles:
         lines.append(
-            f"AllenNLP's own Elmo (elmo_token_embedder) can't read these files: {'; '.join(obstacles)}. The embedder elmo can."
+            f"AllenNLP's own Elmo (elmo_token_embedder) can't read these files: {'; '.join(obstacles)}. The embedder elmo "
+            "can."
         )
     return "\n".join(lines)
 

@@ -113,10 +113,11 @@ def test_a_checkpoint_exported_again_is_the_same_bit_by_bit(checkpoint, tmp_path
     run_import(checkpoint, tmp_path / "model.tar.gz")
     run(elmo_export.ElmoExport(), "elmo-export", tmp_path / "model.tar.gz", tmp_path / "exported")
     assert names(tmp_path / "direct") == names(tmp_path / "exported")
-    direct, exported = (load_bilm(tmp_path / name / "options.json", tmp_path / name / "weights.hdf5") for name in ("direct", "exported"))
+    folders = tmp_path / "direct", tmp_path / "exported"
+    direct, exported = (load_bilm(folder / "options.json", folder / "weights.hdf5") for folder in folders)
     assert direct.options == exported.options
     assert all(torch.equal(value, exported.state_dict()[name]) for name, value in direct.state_dict().items())
-    one, other = (load_sidecar(tmp_path / name / "sidecar.hdf5", direct.options) for name in ("direct", "exported"))
+    one, other = (load_sidecar(folder / "sidecar.hdf5", direct.options) for folder in folders)
     assert torch.equal(one.softmax.weight, other.softmax.weight) and torch.equal(one.softmax.bias, other.softmax.bias)
     assert one.steady_state is None and other.steady_state is not None
 

@@ -63,8 +63,8 @@ def import_hdf5(
     if needs_words and vocabulary is None:
         what = f"The softmax in {beside}" if softmax is not None else f"{weight_file}, a biLM of word ids,"
         raise ValueError(
-            f"{what} belongs to words, but there is no vocabulary.txt or vocab.txt beside it. Give the vocabulary that it "
-            f"was trained with as `vocabulary_file` (--vocabulary-file)."
+            f"{what} belongs to words, but there is no vocabulary.txt or vocab.txt beside it. Give the vocabulary that "
+            "it was trained with as `vocabulary_file` (--vocabulary-file)."
         )
     if vocabulary is not None and softmax is not None:
         check_size(vocabulary, softmax.num_words, f"the softmax in {beside}")

@@ -83,9 +83,9 @@ def import_checkpoint(
     softmax = _softmax(checkpoint, variables, options) if with_softmax else None
     if softmax is not None and vocabulary is None:
         raise ValueError(
-            f"{prefix} holds a softmax of {softmax.num_words:,} words, but not the words, and there is no vocab.txt beside it. "
-            f"Give the vocabulary that it was trained with as `vocabulary_file` (--vocabulary-file), or leave the softmax "
-            f"out (--without-softmax)."
+            f"{prefix} holds a softmax of {softmax.num_words:,} words, but not the words, and there is no vocab.txt "
+            "beside it. Give the vocabulary that it was trained with as `vocabulary_file` (--vocabulary-file), or "
+            "leave the softmax out (--without-softmax)."
         )
     if softmax is not None and vocabulary is not None:
         check_size(vocabulary, softmax.num_words, f"the softmax in {prefix}")
@@ -105,8 +105,8 @@ def _variables(checkpoint: Checkpoint, slots: Set[str]) -> Dict[str, str]:
         name = name_in_hdf5(variable)
         if name in result:
             raise ValueError(
-                f"{checkpoint.prefix} holds {result[name]} and {variable}, which both stand for {name}. A checkpoint of one "
-                f"biLM is expected."
+                f"{checkpoint.prefix} holds {result[name]} and {variable}, which both stand for {name}. A checkpoint "
+                "of one biLM is expected."
             )
         if name is not None:
             result[name] = variable
@@ -190,8 +190,8 @@ def _softmax(
     problems = [problem for problem in (weight_problem, bias_problem) if problem is not None]
     if problems:
         raise ValueError(
-            f"{checkpoint.prefix}, the softmax:\n  " + "\n  ".join(problems) + "\nGive the options.json that belongs to this "
-            "checkpoint, or leave the softmax out (--without-softmax)."
+            f"{checkpoint.prefix}, the softmax:\n  " + "\n  ".join(problems) + "\nGive the options.json that belongs "
+            "to this checkpoint, or leave the softmax out (--without-softmax)."
         )
     softmax = Softmax(num_words, options.projection_dim)
     softmax.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias).unsqueeze(1)})

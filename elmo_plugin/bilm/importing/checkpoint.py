@@ -112,8 +112,8 @@ def checkpoint_prefix(path: Path) -> Path:
         return prefix
     if prefix.is_file() and has_magic(prefix):
         raise ValueError(
-            f"{prefix} is a TensorFlow checkpoint of the old format V1 (one file). Only V2 (.index and .data-…) is read; "
-            f"save it again with TensorFlow 1.x: tf.train.Saver(write_version=tf.train.SaverDef.V2)."
+            f"{prefix} is a TensorFlow checkpoint of the old format V1 (one file). Only V2 (.index and .data-…) is "
+            "read; save it again with TensorFlow 1.x: tf.train.Saver(write_version=tf.train.SaverDef.V2)."
         )
     raise FileNotFoundError(f"There is no TensorFlow checkpoint {path}: expected a file {prefix}.index.")
 

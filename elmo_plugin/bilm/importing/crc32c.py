@@ -63,7 +63,9 @@ def masked_crc32c(data: Buffer) -> int:
 
 def _crc_of_pieces(pieces: numpy.ndarray, state: int) -> int:
     """
-    The state after all pieces, one behind the other. Shape: (num_pieces, words of 32 bits); `num_pieces` is a power of two
+    The state after all pieces, one behind the other. `num_pieces` is a power of two.
+
+    Shape: (num_pieces, words of 32 bits)
     """
     states = numpy.zeros(len(pieces), dtype=numpy.uint32)
     states[0] = state

@@ -122,8 +122,8 @@ def _configuration(folder: Path) -> Tuple[Dict[str, Any], Path]:
     if named.name in _RELEASED_NAMES:
         return _RELEASED, named
     raise FileNotFoundError(
-        f"{main} names the model's configuration as {str(named)!r} (config_path), but there is no {folder / named.name}. Put "
-        f"that file there."
+        f"{main} names the model's configuration as {str(named)!r} (config_path), but there is no "
+        f"{folder / named.name}. Put that file there."
     )
 
 
@@ -170,8 +170,8 @@ def _load(path: Path) -> Dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path} can't be read as weights of PyTorch ({reason}). It may be cut short, or hold more than weights; get it "
-            f"again."
+            f"{path} can't be read as weights of PyTorch ({reason}). It may be cut short, or hold more than weights; "
+            "get it again."
         ) from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path} holds no weights: expected tensors under their names.")

@@ -49,6 +49,6 @@ def check_size(vocabulary: WordVocabulary, num_words: int, what: str) -> None:
     """
     if len(vocabulary) != num_words:
         raise ValueError(
-            f"{vocabulary.source} has {len(vocabulary):,} words, but {what} has {num_words:,}. Give the vocabulary that the "
-            f"model was trained with as `vocabulary_file` (--vocabulary-file)."
+            f"{vocabulary.source} has {len(vocabulary):,} words, but {what} has {num_words:,}. Give the vocabulary "
+            "that the model was trained with as `vocabulary_file` (--vocabulary-file)."
         )

@@ -1,6 +1,6 @@
 """
-The few messages of Protocol Buffers that a checkpoint's index holds, read by hand: a message is pairs of a key (number of
-the field, kind of value) and a value.
+The few messages of Protocol Buffers that a checkpoint's index holds, read by hand: a message is pairs of a key (number
+of the field, kind of value) and a value.
 """
 
 from typing import Iterator, NamedTuple, Optional, Tuple, Union

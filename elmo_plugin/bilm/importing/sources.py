@@ -14,8 +14,8 @@ from elmo_plugin.bilm.importing.elmoformanylangs import ENCODER, TOKEN_EMBEDDER,
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 
 KINDS = (
-    "a folder with options.json and weights.hdf5 (or that HDF5 file), a TensorFlow checkpoint (its folder or one of its "
-    "files), a folder of ELMoForManyLangs (encoder.pkl, token_embedder.pkl, …), or a zip of any of them, as "
+    "a folder with options.json and weights.hdf5 (or that HDF5 file), a TensorFlow checkpoint (its folder or one of "
+    "its files), a folder of ELMoForManyLangs (encoder.pkl, token_embedder.pkl, …), or a zip of any of them, as "
     "vectors.nlpl.eu has them"
 )
 
@@ -31,7 +31,16 @@ class SourceSettings(NamedTuple):
     with_softmax: bool = True
 
 
-def import_bilm(source: Path, settings: SourceSettings = SourceSettings(), scratch: Optional[Path] = None) -> ImportedBilm:
+_FLAGS = {
+    "options_file": "--options-file",
+    "vocabulary_file": "--vocabulary-file",
+    "with_softmax": "--without-softmax",
+}
+
+
+def import_bilm(
+    source: Path, settings: SourceSettings = SourceSettings(), scratch: Optional[Path] = None
+) -> ImportedBilm:
     """
     The model that a path holds.
 
@@ -60,8 +69,8 @@ def import_bilm(source: Path, settings: SourceSettings = SourceSettings(), scrat
         return import_hdf5(source, *settings)
     if source.name.endswith((".tar.gz", ".tgz")) and source.is_file():
         raise ValueError(
-            f"{source} is an archive, not the source of one. If AllenNLP or this project wrote it, use it as it is, or give it "
-            f"to elmo-export; otherwise unpack it and give the folder."
+            f"{source} is an archive, not the source of one. If AllenNLP or this project wrote it, use it as it is, or "
+            "give it to elmo-export; otherwise unpack it and give the folder."
         )
     if source.suffix == ".zip" and source.is_file():
         raise ValueError(f"{source} is no zip file, or it is cut short ({source.stat().st_size:,} bytes). Get it again.")
@@ -78,10 +87,10 @@ def _import_folder(folder: Path, settings: SourceSettings) -> ImportedBilm:
     if (folder / ENCODER).is_file() or (folder / TOKEN_EMBEDDER).is_file():
         given = [name for name, value in zip(settings._fields, settings) if value not in (None, True)]
         if given:
-            flags = ", ".join("--without-softmax" if name == "with_softmax" else f"--{name.replace('_', '-')}" for name in given)
+            flags = ", ".join(_FLAGS[name] for name in given)
             raise ValueError(
-                f"{folder} is a model of ELMoForManyLangs, which has neither options.json nor a vocabulary for a softmax, so "
-                f"{flags} would change nothing. Leave it out."
+                f"{folder} is a model of ELMoForManyLangs, which has neither options.json nor a vocabulary for a "
+                f"softmax, so {flags} would change nothing. Leave it out."
             )
         return import_elmoformanylangs(folder)
     if any(folder.glob("*.index")) or (folder / "checkpoint").is_file():
@@ -118,8 +127,8 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
     parts = entry.filename.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
         raise ValueError(
-            f"{path} holds an entry {entry.filename!r}, which would be written outside of the folder that it is unpacked to. "
-            f"No model needs that; nothing was unpacked."
+            f"{path} holds an entry {entry.filename!r}, which would be written outside of the folder that it is "
+            "unpacked to. No model needs that; nothing was unpacked."
         )
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise ValueError(f"{path} holds a link, {entry.filename!r}, where only files are expected; nothing was unpacked.")
@@ -129,8 +138,8 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
 
 def _model_folder(path: Path, folder: Path) -> Path:
     """The folder of an unpacked zip that the model is in: the zip's root, or the only one with files."""
-    found: List[Path] = sorted({file.parent for file in folder.rglob("*") if file.is_file() and "__MACOSX" not in file.parts})
-    candidates = [here for here in found if _looks_like_a_model(here)]
+    files = [file for file in folder.rglob("*") if file.is_file() and "__MACOSX" not in file.parts]
+    candidates: List[Path] = [here for here in sorted({file.parent for file in files}) if _looks_like_a_model(here)]
     if len(candidates) > 1:
         names = ", ".join(str(here.relative_to(folder)) for here in candidates)
         raise ValueError(f"{path} holds several models, in {names}. Unpack it and give one of the folders.")

@@ -42,8 +42,8 @@ def read_table(path: Path) -> Dict[bytes, bytes]:
     content = path.read_bytes()
     if len(content) < _FOOTER_SIZE or content[-8:] != struct.pack("<Q", MAGIC):
         raise ValueError(
-            f"{path}: expected the index of a TensorFlow checkpoint, which ends with the number {MAGIC:#x}, but it does "
-            f"not ({len(content):,} bytes). It may be cut short; get it again."
+            f"{path}: expected the index of a TensorFlow checkpoint, which ends with the number {MAGIC:#x}, but it "
+            f"does not ({len(content):,} bytes). It may be cut short; get it again."
         )
     try:
         _, _, position = _handle(content[-_FOOTER_SIZE:], 0)

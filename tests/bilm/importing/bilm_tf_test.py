@@ -48,7 +48,8 @@ def expected_state(bilm, weights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, style", [*((name, "1.2") for name in VARIANTS), *(("two layers", style) for style in STYLES), ("one layer", "1.0")]
+    "name, style",
+    [*((name, "1.2") for name in VARIANTS), *(("two layers", style) for style in STYLES), ("one layer", "1.0")],
 )
 def test_every_variant_comes_out_bit_by_bit_whatever_version_wrote_it(name, style, write, tmp_path):
     options = variant(name)

@@ -152,7 +152,9 @@ def test_a_pickle_that_would_run_something_is_refused(written, capsys):
         import_elmoformanylangs(folder)
 
 
-@pytest.mark.parametrize("change", [{"token_embedder__name": "lstm"}, {"encoder__name": "lstm"}, {"token_embedder__char_dim": 0}])
+@pytest.mark.parametrize(
+    "change", [{"token_embedder__name": "lstm"}, {"encoder__name": "lstm"}, {"token_embedder__char_dim": 0}]
+)
 def test_a_model_that_is_no_elmo_is_refused(change, tmp_path):
     folder = write_model(tmp_path / "xx.model", configuration(**change), {})
     with pytest.raises(ValueError, match="Only 'cnn', with characters, and 'elmo' make an ELMo; such a model can't be"):
