@@ -28,11 +28,13 @@ class Arm(NamedTuple):
     name : `baseline`, say.
     config : a configuration of AllenNLP.
     overrides : of that configuration, as `allennlp train -o` takes them.
+    packages : to import besides, as `--include-package` takes them.
     """
 
     name: str
     config: str
     overrides: Dict[str, Any]
+    packages: Tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -102,7 +104,7 @@ def read_row(path: str) -> Row:
 
 def _arm(path: str, number: int, given: Dict[str, Any]) -> Arm:
     _check_keys(path, f"arm {number}", given, ("name", "config"))
-    return Arm(given["name"], given["config"], given.get("overrides", {}))
+    return Arm(given["name"], given["config"], given.get("overrides", {}), tuple(given.get("packages", ())))
 
 
 def _check_keys(path: str, what: str, given: Any, keys: Tuple[str, ...]) -> None:
@@ -123,4 +125,6 @@ def overrides_of(arm: Arm, seed: int) -> Dict[str, Any]:
 
 def command_of(arm: Arm, seed: int, folder: str) -> List[str]:
     """The arguments of `allennlp` for one training."""
-    return ["train", arm.config, "-s", folder, "-o", json.dumps(overrides_of(arm, seed), ensure_ascii=False)]
+    packages = [argument for package in arm.packages for argument in ("--include-package", package)]
+    overrides = json.dumps(overrides_of(arm, seed), ensure_ascii=False)
+    return ["train", arm.config, "-s", folder, *packages, "-o", overrides]

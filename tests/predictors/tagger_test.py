@@ -93,6 +93,8 @@ def test_sentences_of_a_file_are_predicted_too(predictor, tmp_path):
     (tmp_path / "file.conll").write_text("Eva O\nHolm O\n\nOslo O\n")
     outputs = predictor.predict_batch_instance(list(TaggingReader().read(str(tmp_path / "file.conll"))))
     assert [output["sentence"] for output in outputs] == ["Eva Holm", "Oslo"]
+    assert [(output["line"], output["document"]) for output in outputs] == [(1, 0), (4, 0)]
+    assert {output["file"] for output in outputs} == {str(tmp_path / "file.conll")}
     assert outputs[0]["entities"] == [{"type": "PER", "text": "Eva Holm", "start": 0, "end": 8}]
     assert predictor.predict_instance(next(iter(TaggingReader().read(str(tmp_path / "file.conll"))))) == outputs[0]
 

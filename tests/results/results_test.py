@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from elmo_plugin.results.page import draw, section, set_into
-from elmo_plugin.results.row import Arm, Metric, Row, folder_name, overrides_of, read_row
+from elmo_plugin.results.row import Arm, Metric, command_of, Row, folder_name, overrides_of, read_row
 from elmo_plugin.results.summary import as_json, paired_p_value, spread_of, summarise
 from elmo_plugin.results.trainings import Outcome, checked_record, outcome_of, run, this_machine, trainings_of
 
@@ -59,6 +59,13 @@ def test_a_row_is_read_with_its_arms_metrics_and_seeds(row_file):
     assert row.metrics == (Metric("f1", "F1", 100.0),)
     assert row.arms == (Arm("baseline", "a.jsonnet", {}), Arm("+ ELMo", "b.jsonnet", {"x": 1}))
     assert overrides_of(row.arms[1], 2) == {"x": 1, "random_seed": 2, "numpy_seed": 2, "pytorch_seed": 2}
+
+
+def test_an_arm_may_need_a_package_of_its_own(row_file):
+    arms = [ROW["arms"][0], {**ROW["arms"][1], "packages": ["a.b", "c"]}]
+    baseline, other = read_row(row_file({**ROW, "arms": arms})).arms
+    assert command_of(other, 1, "out")[:8] == ["train", "b.jsonnet", "-s", "out", *"--include-package a.b --include-package c".split()]
+    assert "--include-package" not in command_of(baseline, 1, "out")
 
 
 def test_a_row_may_use_variables_of_the_environment(row_file, monkeypatch):

@@ -1,5 +1,7 @@
 import difflib
+import gzip
 import json
+import lzma
 
 import pytest
 from allennlp.commands.train import train_model_from_file
@@ -65,11 +67,47 @@ def test_every_knob_changes_the_configuration(tmp_path, project_root):
         assert config_of(f"{{{required}, {knob}:: {value}}}", tmp_path, project_root) != plain, knob
 
 
+def leaf(tmp_path, project_root, elmo, **knobs):
+    fields = {f"{part}_data": "'fixtures/tagged/dev.conll'" for part in ("train", "dev", "test")}
+    fields.update(elmo=elmo, hidden_size=8, num_epochs=1, word_dim=3, **knobs)
+    path = tmp_path / "leaf.jsonnet"
+    snippet = ", ".join(f"{name}:: {value}" for name, value in fields.items())
+    path.write_text(f"(import '{project_root}/training_configs/lib/tagger.libsonnet') + {{{snippet}}}")
+    return str(path)
+
+
+@pytest.mark.parametrize("ending, first_line", [("txt", ""), ("txt", "2 3\n"), ("txt.gz", "2 3\n"), ("txt.xz", "")])
+def test_static_vectors_are_loaded_and_an_archive_does_not_need_their_file(ending, first_line, tmp_path, project_root):
+    vectors = tmp_path / f"vectors.{ending}"
+    opener = {"txt": open, "txt.gz": gzip.open, "txt.xz": lzma.open}[ending]
+    with opener(vectors, "wt") as file:
+        file.write(f"{first_line}the 1 2 3\nquagga 4 5 6\n")
+    config = leaf(tmp_path, project_root, "null", word_vectors=f"'{vectors}'", train_word_vectors="false")
+    model = train_model_from_file(config, str(tmp_path / "out"), return_model=True)
+    vectors.unlink()
+    loaded = load_archive(str(tmp_path / "out" / "model.tar.gz")).model
+    for tagger in (model, loaded):
+        weight = tagger.text_field_embedder.token_embedder_words.weight
+        for word, vector in {"the": [1.0, 2.0, 3.0], "quagga": [4.0, 5.0, 6.0]}.items():
+            assert weight[tagger.vocab.get_token_index(word, "words")].tolist() == vector
+        assert not model.text_field_embedder.token_embedder_words.weight.requires_grad
+
+
+def test_the_mix_is_held_back_where_asked(tmp_path, project_root):
+    elmo = "{options_file: 'fixtures/bilm/options.json', weight_file: 'fixtures/bilm/weights.hdf5'}"
+    config = leaf(tmp_path, project_root, elmo, mix_l2=0.5)
+    model = train_model_from_file(config, str(tmp_path / "out"), return_model=True)
+    mix = model.text_field_embedder.token_embedder_elmo.scalar_mix_0
+    expected = 0.5 * sum(parameter.item() ** 2 for parameter in mix.scalar_parameters)
+    assert expected > 0 and model.get_regularization_penalty().item() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("config", [BASELINE, WITH_ELMO])
 def test_as_typed_it_trains_evaluates_and_predicts(config, tmp_path):
     train_model_from_file(config, str(tmp_path / "out"), overrides=json.dumps(SMALL))
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert 0 <= metrics["test_f1"] <= 1
+    assert {"test__confusion/PER/LOC", "test__confusion/PER/missed", "test__confusion/spurious/LOC"} <= set(metrics)
     assert ("training_elmo/gamma" in metrics) == (config == WITH_ELMO)
     predictor = Predictor.from_archive(load_archive(str(tmp_path / "out" / "model.tar.gz")))
     sentence = "Marta Kowalski moved to Lisbon."

@@ -21,6 +21,8 @@
   separator:: null,
   // Lines that begin with this are skipped; null for none.
   comment_prefix:: null,
+  // Lines that begin with this begin a document, beside -DOCSTART-; null for none.
+  document_prefix:: null,
   // The scheme of the tags in the files; null to find it out.
   source_scheme:: null,
   // The scheme that the tagger learns. BIOES tells more and needs more data.
@@ -31,8 +33,11 @@
   // Words that occur less often in training are unknown ones; their vector is learned from those.
   min_count:: 2,
   word_dim:: 50,
-  // A text file of vectors, `word number number …`, of width word_dim; null to start from random ones.
+  // A text file of vectors, `word number number …`, of width word_dim (.gz, .xz, and word2vec's first line are fine); null
+  // to start from random ones. Each word of it is known then, whether training has it or not. They are lower-case words.
   word_vectors:: null,
+  // Whether the vectors learn too; without that, a large file costs much less time.
+  train_word_vectors:: true,
   character_dim:: 16,
   // Bytes of a word that the character CNN sees, its two marks included.
   max_characters:: 24,
@@ -41,6 +46,8 @@
   character_widths:: [3],
 
   elmo_dropout:: 0.5,
+  // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
+  mix_l2:: null,
   hidden_size:: 100,
   num_layers:: 1,
   dropout:: 0.3,
@@ -65,6 +72,7 @@
     tag_column: config.tag_column,
     separator: config.separator,
     comment_prefix: config.comment_prefix,
+    document_prefix: config.document_prefix,
     source_scheme: config.source_scheme,
     tag_scheme: config.tag_scheme,
     tokenizer: { type: 'elmo_spacy', language: config.language },
@@ -81,7 +89,11 @@
   evaluate_on_test: config.test_data != null,
   // Words of the other files are unknown ones, as they would be in use.
   datasets_for_vocab_creation: ['train'],
-  vocabulary: { min_count: { words: config.min_count } },
+  vocabulary: {
+    min_count: { words: config.min_count },
+    [if config.word_vectors != null then 'pretrained_files']: { words: config.word_vectors },
+    [if config.word_vectors != null then 'min_pretrained_embeddings']: { words: -1 },
+  },
 
   model: {
     type: 'elmo_tagger',
@@ -92,6 +104,7 @@
           type: 'embedding',
           vocab_namespace: 'words',
           embedding_dim: config.word_dim,
+          trainable: config.train_word_vectors,
           [if config.word_vectors != null then 'pretrained_file']: config.word_vectors,
         },
         characters: {
@@ -115,6 +128,9 @@
       bidirectional: true,
     },
     dropout: config.dropout,
+    [if config.mix_l2 != null then 'regularizer']: {
+      regexes: [['scalar_mix_\\d+\\.scalar_parameters', { type: 'l2', alpha: config.mix_l2 }]],
+    },
   },
 
   data_loader: {

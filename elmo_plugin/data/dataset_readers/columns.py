@@ -22,7 +22,7 @@ class TaggedSentence:
     # Parameters
 
     file : the file's path.
-    document : how many lines `-DOCSTART-` stand before the sentence in its file; 0 where there is none.
+    document : how many documents begin before the sentence in its file; 0 where no line says so.
     words, tags : as written; no tags where no column was named.
     lines : the number of each word's line.
     """
@@ -50,12 +50,14 @@ class ColumnFormat:
     separator : what stands between columns; `None` for any run of spaces and tabs. (Other white space is never a
         separator: a no-break space is part of its word.)
     comment_prefix : lines that begin with it are skipped; `None` where every line counts.
+    document_prefix : lines that begin with it begin a document, as `-DOCSTART-` does; `None` for no others.
     """
 
     word_column: int = 0
     tag_column: Optional[int] = -1
     separator: Optional[str] = None
     comment_prefix: Optional[str] = None
+    document_prefix: Optional[str] = None
 
     def sentences(self, path: str) -> Iterator[TaggedSentence]:
         """
@@ -92,7 +94,9 @@ class ColumnFormat:
         number = 0
         for number, line in numbered_lines(path):
             stripped = line.strip(" \t")
-            if self.comment_prefix is not None and line.startswith(self.comment_prefix):
+            if self.document_prefix is not None and line.startswith(self.document_prefix):
+                yield number, [DOCUMENT_START]
+            elif self.comment_prefix is not None and line.startswith(self.comment_prefix):
                 continue
             elif not stripped:
                 yield number, []

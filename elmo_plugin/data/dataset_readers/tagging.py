@@ -25,10 +25,14 @@ class TaggingReader(DatasetReader):
     Reads tagged sentences in CoNLL columns: a word a line, an empty line between sentences. Tags may be written as
     BIO, IOB1, BIOES, BIOUL or BMES; they leave the reader in one scheme.
 
-    Files may be `.gz`, start with a byte order mark, end lines with CRLF, and hold `-DOCSTART-` lines, which end a
-    sentence and are counted. A path may be a pattern of files. Whatever is wrong in a file is reported with its name
-    and line; nothing is dropped in silence. Sentences are shared out among the workers of a data loader and among
-    the processes of distributed training.
+    Files may be `.gz`, start with a byte order mark, end lines with CRLF. A path may be a pattern of files. Whatever is
+    wrong in a file is reported with its name and line; nothing is dropped in silence. Sentences are shared out among
+    the workers of a data loader and among the processes of distributed training.
+
+    A line with `-DOCSTART-` begins a document and ends a sentence. Each instance knows its document (`metadata`: `file`
+    and `document`, its number there), and so does what the predictor writes of a file. Sentences leave in the file's
+    order, so that a loader that neither shuffles nor sorts (`"data_loader": {"batch_size": 8}`) reads a document from
+    its begin to its end. The embedder's default state makes a sentence's vectors its own, so nothing depends on that.
 
     Registered as a `DatasetReader` with name "elmo_tagging".
 
@@ -53,6 +57,8 @@ class TaggingReader(DatasetReader):
         What stands between columns, such as `"\\t"`; by default any run of spaces and tabs.
     comment_prefix : `str`, optional (default = `None`)
         Lines that begin with it are skipped; by default every line counts, since `#` may be a word.
+    document_prefix : `str`, optional (default = `None`)
+        Lines that begin with it begin a document too, such as `"# newdoc"`.
     source_scheme : `str`, optional (default = `None`)
         The scheme of the files' tags; by default it is found out, for which the files are read once more.
     tag_scheme : `str`, optional (default = `"BIO"`)
@@ -71,6 +77,7 @@ class TaggingReader(DatasetReader):
         tag_column: Optional[int] = -1,
         separator: Optional[str] = None,
         comment_prefix: Optional[str] = None,
+        document_prefix: Optional[str] = None,
         source_scheme: Optional[str] = None,
         tag_scheme: str = "BIO",
         repair_tags: bool = False,
@@ -78,7 +85,8 @@ class TaggingReader(DatasetReader):
         **kwargs,
     ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
-        for name, text in (("separator", separator), ("comment_prefix", comment_prefix)):
+        prefixes = {"comment_prefix": comment_prefix, "document_prefix": document_prefix}
+        for name, text in {"separator": separator, **prefixes}.items():
             if text == "":
                 raise ConfigurationError(f"{name} must not be empty; leave it out or name the characters.")
         for name, scheme in (("source_scheme", source_scheme), ("tag_scheme", tag_scheme)):
@@ -90,7 +98,7 @@ class TaggingReader(DatasetReader):
                 "source_scheme to the scheme that the files mean."
             )
         self._token_indexers = {"tokens": SingleIdTokenIndexer()} if token_indexers is None else token_indexers
-        self._format = ColumnFormat(word_column, tag_column, separator, comment_prefix)
+        self._format = ColumnFormat(word_column, tag_column, separator, comment_prefix, document_prefix)
         self._source_scheme = source_scheme
         self._tag_scheme = tag_scheme
         self._repair_tags = repair_tags

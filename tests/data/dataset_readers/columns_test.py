@@ -51,6 +51,12 @@ def test_document_starts_end_sentences_and_are_counted(tmp_path):
     assert [(sentence.words, sentence.document) for sentence in sentences] == [(["a"], 1), (["d"], 2), (["g"], 2)]
 
 
+def test_other_lines_may_begin_documents_too(tmp_path):
+    text = "# newdoc id = 1\na O\n# text\nb O\n# newdoc id = 2\nc O\n-DOCSTART- O\nd O\n"
+    sentences = read(tmp_path, text, document_prefix="# newdoc", comment_prefix="#")
+    assert [(sentence.words, sentence.document) for sentence in sentences] == [(["a", "b"], 1), (["c"], 2), (["d"], 3)]
+
+
 def test_comments_are_skipped_where_they_are_announced(tmp_path):
     text = "# a comment\na O\n# one inside\n#tag O\n"
     assert read(tmp_path, text, comment_prefix="# ")[0].words == ["a", "#tag"]

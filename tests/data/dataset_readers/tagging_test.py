@@ -73,6 +73,12 @@ def test_patterns_and_gzip_files_are_read_in_order(write, tmp_path):
     assert [instance["metadata"]["words"] for instance in instances] == [["a"], ["b"]]
 
 
+def test_sentences_leave_in_the_files_order_and_know_their_documents(write):
+    path = write("# new\na O\n\nb O\n# new\nc B-PER\n")
+    instances = TaggingReader(document_prefix="# new").read(path)
+    assert [(one["metadata"]["words"], one["metadata"]["document"]) for one in instances] == [(["a"], 1), (["b"], 1), (["c"], 2)]
+
+
 def test_a_file_without_tags_is_read_where_no_column_is_named(write):
     (instance,) = TaggingReader(tag_column=None).read(write("Eva\nran\n"))
     assert set(instance.fields) == {"tokens", "metadata"}
@@ -130,6 +136,7 @@ def test_repaired_tags_are_counted_and_told(write, caplog):
         ({"source_scheme": "iob"}, "source_scheme: There is no tag scheme 'iob'"),
         ({"separator": ""}, "separator must not be empty"),
         ({"comment_prefix": ""}, "comment_prefix must not be empty"),
+        ({"document_prefix": ""}, "document_prefix must not be empty"),
         ({"repair_tags": True}, "repair_tags needs source_scheme"),
     ],
 )

@@ -1,0 +1,44 @@
+// Chinese words, classes and names: People's Daily, January 1998 (Peking University; free for research).
+//
+//   DATA=pfr199801 BILM=zh-elmo allennlp elmo-results training_configs/results/lac_pfr.jsonnet --runs OUT --page docs/results.md
+//
+// DATA is a folder with train.txt and dev.txt, BILM one that elmo-export wrote, of a biLM of characters. The third arm
+// repeats two mistakes of the reference demonstration (docs/tasks.md).
+local data = std.extVar('DATA'), bilm = std.extVar('BILM');
+local overrides = {
+  train_data_path: data + '/train.txt',
+  validation_data_path: data + '/dev.txt',
+  test_data_path: null,
+  evaluate_on_test: false,
+  'dataset_reader.tag_scheme': 'BIO',
+  'model.tag_scheme': 'BIO',
+  'data_loader.batch_sampler.batch_size': 16,
+  'trainer.num_epochs': 8,
+};
+local embedder = 'model.text_field_embedder.token_embedders.elmo.';
+local with_elmo = {
+  config: 'training_configs/lac_with_elmo.jsonnet',
+  overrides: overrides + {
+    [embedder + 'options_file']: bilm + '/options.json',
+    [embedder + 'weight_file']: bilm + '/weights.hdf5',
+  },
+};
+{
+  task: 'Chinese lexical analysis',
+  data: "People's Daily, January 1998",
+  metrics: [
+    { key: 'best_validation_f1', title: 'joint F1', scale: 100 },
+    { key: 'best_validation_segmentation_f1', title: 'segmentation F1', scale: 100 },
+    { key: 'best_validation_name_f1', title: 'name F1', scale: 100 },
+  ],
+  arms: [
+    { name: 'baseline', config: 'training_configs/lac_baseline.jsonnet', overrides: overrides },
+    with_elmo { name: '+ ELMo' },
+    with_elmo {
+      name: '+ ELMo with two mistakes',
+      packages: ['benchmarks.lac_ablation'],
+      overrides+: { [embedder + 'type']: 'elmo_with_mistakes' },
+    },
+  ],
+  seeds: [1, 2, 3],
+}
