@@ -43,20 +43,24 @@ def word_to_characters(word: str, max_characters: int) -> List[int]:
     return ids + [PADDING_ID] * (max_characters - len(ids))
 
 
-def words_to_characters(words: Sequence[str], max_characters: int) -> numpy.ndarray:
+def words_to_characters(words: Sequence[str], max_characters: int, dtype: type = numpy.int64) -> numpy.ndarray:
     """
     The ids of many words.
 
+    # Parameters
+
+    dtype : of the result. Ids fit into `int16`, a quarter of the memory.
+
     # Returns
 
-    `int64` array. Shape: (num_types, max_characters)
+    Shape: (num_types, max_characters)
     """
-    result = numpy.full((len(words), max_characters), PADDING_ID, dtype=numpy.int64)
+    result = numpy.full((len(words), max_characters), PADDING_ID, dtype=dtype)
     for row, word in zip(result, words):
         inside = _SENTENCE_MARKS.get(word)
         if inside is None:
             encoded = word.encode("utf-8", "ignore")[: max_characters - 2]
-            inside = numpy.frombuffer(encoded, dtype=numpy.uint8) + numpy.int64(1)
+            inside = numpy.frombuffer(encoded, dtype=numpy.uint8) + numpy.int16(1)
         row[0] = BEGIN_WORD_ID
         row[1 : len(inside) + 1] = inside
         row[len(inside) + 1] = END_WORD_ID

@@ -52,3 +52,9 @@ def test_words_that_lose_their_end_are_counted():
     words = ["x" * 48, "x" * 49, "中" * 16, "中" * 16 + "a", "\ud800" * 60]
     assert count_cut_words(words, 50) == 2
     assert count_cut_words(words, 51) == 0
+
+
+def test_ids_fit_into_the_narrow_type_that_many_words_are_kept_in():
+    narrow = words_to_characters(WORDS, 50, numpy.int16)
+    assert narrow.dtype == numpy.int16
+    numpy.testing.assert_array_equal(narrow, words_to_characters(WORDS, 50))

@@ -118,7 +118,7 @@ class ElmoStreamLoader(DataLoader):
         """What the model reads of each type. Shape: (number of types, max_characters), or (number of types,)"""
         if self.max_characters is None:
             return words.encode(self._text.words) + 1
-        return words_to_characters(self._text.words, self.max_characters).astype(numpy.int16)
+        return words_to_characters(self._text.words, self.max_characters, numpy.int16)
 
     def _log(self, words: WordVocabulary) -> None:
         text = self._text
