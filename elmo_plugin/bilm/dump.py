@@ -9,27 +9,24 @@ It may take hours, so it is computed part by part in a folder beside the file; s
 """
 
 import hashlib
-import json
 import re
 import shutil
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
-import h5py
 import numpy
 
 from elmo_plugin.bilm.batches import Batching
-from elmo_plugin.bilm.dump_keys import SentenceKeys
+from elmo_plugin.bilm.dump_compute import compute_parts, compute_parts_in_processes
 from elmo_plugin.bilm.dump_parts import Part, Parts
-from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of, embed_block
+from elmo_plugin.bilm.dump_writers import DumpWriter, Hdf5Writer
+from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of
 from elmo_plugin.bilm.fingerprint import fingerprint, state_fingerprint
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
-from elmo_plugin.bilm.weights import whole_hdf5
+from elmo_plugin.bilm.store import DESCRIPTION as STORE_DESCRIPTION
 
-INDEX = "sentence_to_index"
 # Vectors that are computed before they are written, and that a stop may lose.
 PART_BYTES = 128 * 2**20
 _SENTENCES_PER_PART = 16384
@@ -44,6 +41,7 @@ class DumpSettings(NamedTuple):
     use_sentence_keys : name datasets by their sentences, see `sentence_key`; there is then no index.
     forget_sentences : leave the index out; so does bilm-tf.
     part_bytes : size of a part, about.
+    devices : computes in a process for each of these torch devices; none for this process and the reader's device.
     """
 
     form: str = ALL
@@ -52,6 +50,7 @@ class DumpSettings(NamedTuple):
     use_sentence_keys: bool = False
     forget_sentences: bool = False
     part_bytes: int = PART_BYTES
+    devices: Sequence[str] = ()
 
     def check(self) -> None:
         """
@@ -89,6 +88,7 @@ def write_dump(
     settings: DumpSettings,
     force: bool = False,
     on_progress: Optional[Callable[[Progress], None]] = None,
+    new_writer: Optional[Callable[[Path], DumpWriter]] = None,
 ) -> Text:
     """
     Writes the file, as many vectors as lines, empty ones included; whole or not at all.
@@ -97,7 +97,8 @@ def write_dump(
 
     lines : sentences, their words separated by white space; are gone through twice or more.
     force : replace `output`, and parts of another run.
-    on_progress : is told at the start and after each batch.
+    on_progress : is told at the start and after each batch (of several processes: after each part).
+    new_writer : makes what puts the vectors together, of the path; by default an HDF5 file.
 
     # Raises
 
@@ -112,9 +113,14 @@ def write_dump(
         parts = Parts(folder, run, force)
         _check_space(text, reader.bilm.options, parts, output, settings)
         _compute(reader, lines, text, parts, settings, on_progress)
-        _assemble(parts, lines, output, settings, reader.bilm.options)
+        writer = (new_writer or _hdf5_writer(settings))(output)
+        _assemble(parts, lines, writer, settings, reader.bilm.options)
         parts.remove()
     return text
+
+
+def _hdf5_writer(settings: DumpSettings) -> Callable[[Path], DumpWriter]:
+    return lambda output: Hdf5Writer(output, settings.use_sentence_keys, settings.forget_sentences)
 
 
 def parts_folder(output: Path) -> Path:
@@ -128,7 +134,7 @@ def check_output(output: Path, force: bool) -> None:
 
     `ValueError` where a file can't be written or is there already.
     """
-    if output.is_dir():
+    if output.is_dir() and not (output / STORE_DESCRIPTION).is_file():
         raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write.")
     if not output.parent.is_dir():
         raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
@@ -165,7 +171,7 @@ def examine(lines: Iterable[str]) -> Text:
 
 
 def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> Dict[str, Any]:
-    """All that decides on the vectors and on where parts end. Batches do not, unless the state is carried."""
+    """All that decides on the vectors and on where parts end. Batches do not, unless the state is carried: to 1e-6."""
     vocabulary = reader.word_vectors.vocabulary
     run = {
         "text": text.digest,
@@ -179,6 +185,8 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
         run["steady state"] = state_fingerprint(reader.steady)
     if reader.policy == STATEFUL:
         run["batch size"] = settings.batching.batch_size
+    if reader.invariant:
+        run["invariance"] = True
     if vocabulary is not None:
         run["vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()
     return run
@@ -216,11 +224,7 @@ def _compute(
     settings: DumpSettings,
     on_progress: Optional[Callable[[Progress], None]],
 ) -> None:
-    blocks, carried, num_done = _blocks(reader, lines, settings), None, 0
-    for block in islice(blocks, len(parts)):
-        num_done += sum(map(len, block))
-    if len(parts) > 0:
-        carried = parts.load(len(parts) - 1).carried
+    num_done = 0
 
     def count(num_tokens: int) -> None:
         nonlocal num_done
@@ -228,29 +232,22 @@ def _compute(
         if on_progress is not None:
             on_progress(Progress(text.num_tokens, num_done))
 
-    count(0)
-    for index, block in enumerate(blocks, len(parts)):
-        arrays, carried = embed_block(
-            reader, block, settings.batching, carried, settings.form, settings.dtype, on_batch=count
-        )
-        parts.save(index, arrays, [len(sentence) for sentence in block], carried)
+    known = enumerate(_blocks(reader, lines, settings))
+    count(sum(sum(map(len, block)) for index, block in known if parts.has(index)))
+    blocks = _blocks(reader, lines, settings)
+    arguments = (reader, blocks, parts, settings.batching, settings.form, settings.dtype, count)
+    if settings.devices:
+        compute_parts_in_processes(*arguments, settings.devices)
+    else:
+        compute_parts(*arguments)
 
 
-def _assemble(parts: Parts, lines: Iterable[str], output: Path, settings: DumpSettings, options: BilmOptions) -> None:
-    sentences, index = iter(lines), {}
-    name_of = SentenceKeys()
-    number = 0
-    with whole_hdf5(output) as file:
+def _assemble(parts: Parts, lines: Iterable[str], writer: DumpWriter, settings: DumpSettings, options: BilmOptions) -> None:
+    sentences = iter(lines)
+    with writer as file:
         for part_number in range(len(parts)):
             for array in _arrays(parts.load(part_number), settings.form, options):
-                sentence = next(sentences)
-                key = name_of(sentence) if settings.use_sentence_keys else str(number)
-                file.create_dataset(key, data=array)
-                index[sentence] = key
-                number += 1
-        if not settings.forget_sentences and not settings.use_sentence_keys:
-            dataset = file.create_dataset(INDEX, (1,), dtype=h5py.string_dtype())
-            dataset[0] = json.dumps(index)
+                file.add(next(sentences), array)
 
 
 def _arrays(part: Part, form: str, options: BilmOptions) -> Iterator[numpy.ndarray]:

@@ -64,10 +64,14 @@ class Parts:
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.hdf5"
 
+    def has(self, index: int) -> bool:
+        """Whether that part is there."""
+        return self._path(index).is_file()
+
     def __len__(self) -> int:
         """How many there are from the first one on without a gap."""
         count = 0
-        while self._path(count).is_file():
+        while self.has(count):
             count += 1
         return count
 

@@ -228,6 +228,10 @@ def save_weights(bilm: Bilm, path: PathLike) -> None:
 class whole_hdf5:
     """
     `with whole_hdf5(path) as file:` – an HDF5 file to write, which takes its name only once it is complete.
+
+    # Raises
+
+    `OSError` where it can't be finished: where the disk fills up at the very end, h5py itself raises a `RuntimeError`.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -239,7 +243,10 @@ class whole_hdf5:
 
     def __exit__(self, error_type: Optional[type], *_: object) -> None:
         try:
-            self.file.close()
+            try:
+                self.file.close()
+            except RuntimeError as error:
+                raise OSError(f"{self.path} could not be finished: {error}") from error
             if error_type is None:
                 os.replace(self.partial, self.path)
         finally:

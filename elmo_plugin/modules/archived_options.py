@@ -8,7 +8,7 @@ is loaded.
 
 import json
 import os
-from typing import Optional, Union
+from typing import Any, Dict, Iterator, Optional, Union
 
 import torch
 from torch import Tensor
@@ -20,10 +20,37 @@ BUFFER_NAME = "elmo_options_json"
 _WEIGHT_FILES = ("weights.th", "best.th")
 
 
-def options_to_tensor(options_file: str, options: BilmOptions) -> Tensor:
+def json_to_tensor(content: Dict[str, Any]) -> Tensor:
     """JSON as bytes. Shape: (number of bytes,), `uint8`"""
-    content = {"options_file": options_file, "options": options.to_dict()}
     return torch.frombuffer(bytearray(json.dumps(content, sort_keys=True).encode()), dtype=torch.uint8)
+
+
+def options_to_tensor(options_file: str, options: BilmOptions) -> Tensor:
+    """The buffer of an embedder. Shape: (number of bytes,), `uint8`"""
+    return json_to_tensor({"options_file": options_file, "options": options.to_dict()})
+
+
+def archived_contents(
+    serialization_dir: Optional[Union[str, os.PathLike]], buffer_name: str
+) -> Iterator[Dict[str, Any]]:
+    """
+    What buffers of that name hold in the weights in a directory, if there are any.
+
+    # Parameters
+
+    serialization_dir : where AllenNLP has unpacked an archive, or trains.
+    """
+    if serialization_dir is None:
+        return
+    for name in _WEIGHT_FILES:
+        path = os.path.join(serialization_dir, name)
+        if os.path.isfile(path):
+            # Memory-mapped: of the tensors, only these bytes are read.
+            state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+            for key, tensor in state.items():
+                if key.split(".")[-1] == buffer_name:
+                    yield json.loads(bytes(tensor.tolist()))
+            return
 
 
 def archived_options(
@@ -37,17 +64,7 @@ def archived_options(
     serialization_dir : where AllenNLP has unpacked an archive, or trains.
     options_file : as the configuration has it; tells several embedders of one model apart.
     """
-    if serialization_dir is None:
-        return None
-    for name in _WEIGHT_FILES:
-        path = os.path.join(serialization_dir, name)
-        if os.path.isfile(path):
-            # Memory-mapped: of the tensors, only these bytes are read.
-            state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-            for key, tensor in state.items():
-                if key.split(".")[-1] == BUFFER_NAME:
-                    content = json.loads(bytes(tensor.tolist()))
-                    if content["options_file"] == options_file:
-                        return BilmOptions.from_dict(content["options"])
-            return None
+    for content in archived_contents(serialization_dir, BUFFER_NAME):
+        if content["options_file"] == options_file:
+            return BilmOptions.from_dict(content["options"])
     return None

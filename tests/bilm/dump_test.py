@@ -9,7 +9,7 @@ import numpy
 import pytest
 import torch
 
-from elmo_plugin.bilm import dump
+from elmo_plugin.bilm import dump_writers
 from elmo_plugin.bilm.batches import Batching
 from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
 from elmo_plugin.bilm.embedding import SentenceReader, embed_block, steady_state_of
@@ -124,7 +124,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_the_file_is_the_same(tmp_path, p
 def test_a_stop_while_the_file_is_put_together_loses_nothing(tmp_path, monkeypatch):
     settings = DumpSettings(part_bytes=SMALL_PARTS)
     with monkeypatch.context() as patch:
-        patch.setattr(dump.SentenceKeys, "__call__", lambda *_: 1 / 0)
+        patch.setattr(dump_writers.SentenceKeys, "__call__", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             write_dump(reader(), LINES, tmp_path / "v.hdf5", settings._replace(use_sentence_keys=True))
     assert [path.name for path in tmp_path.iterdir()] == ["v.hdf5.parts"]

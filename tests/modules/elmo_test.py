@@ -260,7 +260,7 @@ def test_a_bilm_of_word_ids_needs_another_policy_or_a_sidecar(tmp_path):
     del given["char_cnn"]
     bilm = type(small_bilm())(small_bilm().options.from_dict(given))
     folder = save_bilm(bilm, tmp_path / "words")
-    with pytest.raises(ConfigurationError, match="word ids has no steady state without a sidecar file. Give `sidecar_file`"):
+    with pytest.raises(ConfigurationError, match="word ids has no steady state without a sidecar file. Give one .`sidecar_file`"):
         embedder_of(folder)
     embedder = embedder_of(folder, state="zero")
     assert embedder(torch.tensor([[3, 4, 0], [5, 6, 7]])).shape == (2, 3, 8)
