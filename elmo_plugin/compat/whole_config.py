@@ -6,17 +6,17 @@ does so leaves half of one, and then `--recover` can't read what to go on with.
 """
 
 import os
-from typing import Any
+from typing import List, Optional
 
 from allennlp.common import Params
 
 _in_place = Params.to_file
 
 
-def _to_file(self: Params, params_file: str, *args: Any) -> None:
+def _to_file(self: Params, params_file: str, preference_orders: Optional[List[List[str]]] = None) -> None:
     """Writes under another name, which takes its place."""
     partial = f"{params_file}.partial"
-    _in_place(self, partial, *args)
+    _in_place(self, partial, preference_orders)
     os.replace(partial, params_file)
 
 

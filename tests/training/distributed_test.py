@@ -1,6 +1,8 @@
 """Two processes with half the streams each are one with all of them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict
 
@@ -8,7 +10,7 @@ import pytest
 import torch
 from allennlp.common.util import find_open_port
 
-from tests.training.trainings import TWO_WORKERS, Training, checkpoints, write_text
+from tests.training.trainings import TINY, TWO_WORKERS, Training, checkpoints, write_text
 
 HALF_THE_ROWS = {"data_loader.batch_size": 4, "validation_data_loader.batch_size": 4}
 
@@ -71,6 +73,26 @@ def test_two_workers_follow_one_with_all_rows(trainer, text, alone, tmp_path):
     for name in ("perplexity", "forward_perplexity", "backward_perplexity", "tokens"):
         for split in ("training", "best_validation"):
             assert found[f"{split}_{name}"] == pytest.approx(expected[f"{split}_{name}"], rel=1e-5)
+
+
+@pytest.mark.parametrize("devices", [[-1, -1], [0, 1]], ids=["gloo", "nccl"])
+def test_so_does_the_command_whose_workers_begin_from_nothing(project_root, text, tmp_path, trainer, devices):
+    """
+    Twenty seconds: three processes that import all there is. In the float32 that the command trains with, rounding
+    grows over fifty steps.
+    """
+    if torch.cuda.device_count() <= max(devices):
+        pytest.skip("needs two GPUs")
+    overrides = {**TINY, **text, "trainer.callbacks": [{"type": "elmo_resume"}]}
+    two = tmp_path / "two" / "out"
+    command = [sys.executable, "-m", "elmo_plugin", "train", "training_configs/bilm.jsonnet", "-s", str(two), "-o"]
+    command.append(json.dumps({**overrides, "distributed": {"cuda_devices": devices}, **HALF_THE_ROWS}))
+    done = subprocess.run(command, cwd=project_root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    expected = metrics(trainer.train(tmp_path / "one", overrides))
+    found = json.loads((two / "metrics.json").read_text())
+    for name in ("training_perplexity", "training_tokens", "best_validation_perplexity"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-3)
 
 
 def test_two_workers_that_accumulate_gradients_follow_one_that_does(trainer, text, tmp_path):

@@ -92,14 +92,15 @@ def test_so_does_one_with_everything_that_has_a_state(trainer, text, tmp_path, w
     }
     undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
     killed = trainer.start(tmp_path / "killed", overrides)
-    for num_steps in (4, 5, 5):
-        killed.kill_after(num_steps, seconds=0.05)
+    for num_steps in (0, 4, 5, 5):
+        killed.kill_after(num_steps, seconds=0.1)
         killed = trainer.start(tmp_path / "killed", overrides)
     killed.succeed()
     for worker in range(2 if workers else 1):
         assert_same_losses(undisturbed, killed, worker)
-        # It makes no window of text again that was behind it.
-        assert first_windows(killed, worker) == [2] * 4
+        # It makes no window of text again that was behind it: when its first step is done, it has made that step's two,
+        # or one, where that is the last of an epoch.
+        assert set(first_windows(killed, worker)) <= {1, 2}
     assert_same_best(undisturbed, killed)
 
 
@@ -122,8 +123,8 @@ class FakeTrainer:
     cuda_device = torch.device("cpu")
     data_loader = None
 
-    def __init__(self, checkpointer: Any = None) -> None:
-        self._checkpointer = checkpointer
+    def __init__(self, checkpointer: Any = None, scaler: Any = None) -> None:
+        self._checkpointer, self._scaler = checkpointer, scaler
 
 
 def callback() -> ResumeCallback:
@@ -152,3 +153,12 @@ def test_random_numbers_go_on_where_they_were():
     reading.load_state_dict(state)
     reading.on_start(FakeTrainer())
     assert [torch.rand(3).tolist(), random.random()] == expected
+
+
+def test_the_scale_of_gradients_goes_on_where_it_was():
+    writing, reading = callback(), callback()
+    writing.on_start(FakeTrainer(scaler=torch.amp.GradScaler("cpu", init_scale=8.0)))
+    reading.load_state_dict(writing.state_dict())
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0)
+    reading.on_start(FakeTrainer(scaler=scaler))
+    assert scaler.get_scale() == 8.0

@@ -22,9 +22,10 @@ from elmo_plugin.training.workers import (
 class ResumeCallback(TrainerCallback, HasStateOfEachWorker):
     """
     Puts into checkpoints what AllenNLP leaves out: the states of the random generators, from which dropout and
-    sampled softmax draw, and the LSTMs' states of the training streams. A training that was killed and is taken up by
-    `--recover` then takes the same steps, bit for bit on a CPU, as one that was not. With `elmo_stream` the text that
-    was read already is jumped over instead of read again.
+    sampled softmax draw, the LSTMs' states of the training streams, and the scale of float16's gradients. A training of
+    a biLM that was killed and is taken up by `--recover` then takes the same steps, bit for bit on a CPU, as one that
+    was not. With `elmo_stream` the text that was read already is jumped over instead of read again. (AllenNLP's own
+    loaders shuffle by the random generators, and read an epoch again in another order.)
 
     In distributed training each process gets random numbers of its own, and a checkpoint holds the states of all. It
     needs the checkpointer `elmo_whole` there, and as many processes after a crash as before.
@@ -50,6 +51,8 @@ class ResumeCallback(TrainerCallback, HasStateOfEachWorker):
         if isinstance(self.trainer.model, BidirectionalLanguageModel):
             streams = self.trainer.model.training_state()
             state["streams"] = None if streams is None else [tensor.cpu() for tensor in streams]
+        if self.trainer._scaler is not None:
+            state["scaler"] = self.trainer._scaler.state_dict()
         return state
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
@@ -80,6 +83,8 @@ class ResumeCallback(TrainerCallback, HasStateOfEachWorker):
         set_random_states(state["random"], trainer.cuda_device)
         if state.get("streams") is not None:
             trainer.model.set_training_state(state["streams"])
+        if "scaler" in state and trainer._scaler is not None:
+            trainer._scaler.load_state_dict(state["scaler"])
         if isinstance(trainer.data_loader, ElmoStreamLoader):
             groups = trainer._start_after_batches_in_epoch_completed
             trainer.data_loader.jump_to(
