@@ -27,7 +27,7 @@ from tests.elmoformanylangs_files import configuration, random_weights, write_mo
 from tests.oracle_weights import read_weights
 
 DOCS = PROJECT_ROOT / "docs"
-PAGES = ["from_allennlp_0.9.md", "from_bilm_tf.md", "from_elmoformanylangs.md"]
+PAGES = ["from_allennlp_0.9.md", "from_bilm_tf.md", "from_elmoformanylangs.md", "embedding.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OLD = ("# AllenNLP 0.9", "// AllenNLP 0.9", "# bilm-tf", "# ELMoForManyLangs")
 PROGRAM = "allennlp-elmo"

@@ -1,10 +1,11 @@
-"""The subcommand `elmo`: the vectors of a text in an HDF5 file, as AllenNLP 0.9's subcommand of that name wrote them."""
+"""The subcommand `elmo`: the vectors of a text in a file, as AllenNLP 0.9's subcommand of that name wrote them."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional, Sequence
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
@@ -12,17 +13,17 @@ from allennlp.common.tqdm import Tqdm
 
 from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
 from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
-from elmo_plugin.bilm.embedding import ALL, CACHED_WORDS, DTYPES, FORMS
+from elmo_plugin.bilm.dump_writers import DumpWriter, StoreOfLines, describe_store
+from elmo_plugin.bilm.embedding import ALL, CACHED_WORDS, DTYPES, FORMS, SentenceReader
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, ZERO
 from elmo_plugin.bilm.token_dump import write_token_dump
 from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.commands.elmo_flags import HDF5, PARQUET, STANDARD_INPUT, STORE, TOKEN_EMBEDDINGS, check_flags
 from elmo_plugin.data.dataset_readers.lines import numbered_lines
-from elmo_plugin.elmo_embedder import DEFAULT_BATCH_SIZE, DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder
+from elmo_plugin.elmo_embedder import DEFAULT_BATCH_SIZE, DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder, choose_device
 from elmo_plugin.models.archived_bilm import load_archived_bilm
-
-STANDARD_INPUT = "-"
-TOKEN_EMBEDDINGS = "token embeddings"
+from elmo_plugin.parquet_vectors import ParquetWriter, check_pyarrow
 
 
 @Subcommand.register("elmo")
@@ -34,12 +35,12 @@ class Elmo(Subcommand):
     requires_plugins: bool = False
 
     def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
-        description = """Write a biLM's vectors of a tokenised text to an HDF5 file. Stopped, the same command goes on."""
+        description = """Write a biLM's vectors of a tokenised text to a file. Stopped, the same command goes on."""
         subparser = parser.add_parser(self.name, description=description, help="Write a biLM's vectors of a text.")
         subparser.add_argument(
             "input_file", metavar="INPUT", help="tokenised text, a sentence a line (.gz and .xz too), or - for standard input"
         )
-        subparser.add_argument("output_file", metavar="OUTPUT", help="the HDF5 file to write")
+        subparser.add_argument("output_file", metavar="OUTPUT", help="the file (or store) to write")
         _add_output_arguments(subparser)
         _add_model_arguments(subparser)
         _add_batch_arguments(subparser)
@@ -59,6 +60,12 @@ def _add_output_arguments(subparser: argparse.ArgumentParser) -> None:
         dest="form",
         help="INPUT is a vocabulary, a word a line: write the vectors of the words out of context, as one dataset "
         "'embedding' (bilm-tf's dump_token_embeddings)",
+    )
+    subparser.add_argument(
+        "--format",
+        choices=(HDF5, PARQUET, STORE),
+        help=f"of OUTPUT: AllenNLP 0.9's HDF5 file, a Parquet file with a row for each line, or a folder of vectors by "
+        f"sentence for the embedder elmo_precomputed ({HDF5})",
     )
     subparser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the vectors")
     subparser.add_argument("--forget-sentences", action="store_true", help="leave out the dataset sentence_to_index")
@@ -93,7 +100,15 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--cached-words", type=int, metavar="N", default=CACHED_WORDS, help="words whose vectors are remembered"
     )
-    subparser.add_argument("--cuda-device", type=int, metavar="N", default=-1, help="number of a GPU; -1 is the CPU")
+    subparser.add_argument(
+        "--cuda-device", type=int, nargs="+", metavar="N", default=[-1], help="numbers of GPUs, a process each; -1 is the CPU"
+    )
+    subparser.add_argument("--processes", type=int, metavar="N", help="share the text among so many processes, on the CPU")
+    subparser.add_argument(
+        "--invariant",
+        action="store_true",
+        help="a sentence's vectors are the same in any batch, bit by bit; takes a good half longer",
+    )
 
 
 def embed_from_args(args: argparse.Namespace) -> None:
@@ -118,13 +133,18 @@ def embed(args: argparse.Namespace, output: Path) -> None:
         batch_size = DEFAULT_BATCH_SIZE
     token_budget = DEFAULT_TOKEN_BUDGET if args.token_budget is None else args.token_budget
     settings = DumpSettings(
-        args.form, args.dtype, Batching(batch_size, token_budget), args.use_sentence_keys, args.forget_sentences
+        args.form,
+        args.dtype,
+        Batching(batch_size, token_budget),
+        args.use_sentence_keys,
+        args.forget_sentences,
+        devices=_devices(args),
     )
     lines = Lines(args.input_file)
     reader = _embedder(args, state).elmo_bilm.reader
     try:
         with Bar() as bar:
-            text = write_dump(reader, lines, output, settings, args.force, bar)
+            text = write_dump(reader, lines, output, settings, args.force, bar, _writer(args, reader))
     except KeyboardInterrupt:
         print(
             f"Stopped. What was computed is kept in {parts_folder(output)}; the same command goes on from there.",
@@ -132,8 +152,33 @@ def embed(args: argparse.Namespace, output: Path) -> None:
         )
         raise
     print(f"Success! Vectors of {text.num_sentences:,} sentences, {text.num_tokens:,} words, saved to {output}.")
+    print(_how_to_read(args, output))
+
+
+def _how_to_read(args: argparse.Namespace, output: Path) -> str:
+    if args.format == STORE:
+        return f'Use them in a model with the embedder {{"type": "elmo_precomputed", "store": {json.dumps(str(output))}}}.'
+    if args.format == PARQUET:
+        return f"Read them with pyarrow.parquet.read_table({str(output)!r})['vectors'], lists of shape {shape_of(args.form)}."
     key = "the sentence" if args.use_sentence_keys else "str(line number from 0)"
-    print(f"Read them with h5py.File({str(output)!r})[{key}], shape {shape_of(args.form)}.")
+    return f"Read them with h5py.File({str(output)!r})[{key}], shape {shape_of(args.form)}."
+
+
+def _devices(args: argparse.Namespace) -> Sequence[str]:
+    """A device for each process, where there are to be several."""
+    if len(args.cuda_device) > 1:
+        return [str(choose_device(number)) for number in args.cuda_device]
+    return ["cpu"] * args.processes if args.processes is not None and args.processes > 1 else []
+
+
+def _writer(args: argparse.Namespace, reader: SentenceReader) -> Optional[Callable[[Path], DumpWriter]]:
+    if args.format == PARQUET:
+        check_pyarrow()
+        return lambda output: ParquetWriter(output, args.forget_sentences)
+    if args.format == STORE:
+        description = describe_store(reader, args.dtype)
+        return lambda output: StoreOfLines(output, description, reader.steady)
+    return None
 
 
 def shape_of(form: str) -> str:
@@ -141,66 +186,29 @@ def shape_of(form: str) -> str:
     return "(layers, words, width)" if form == ALL else "(words, width)"
 
 
-def check_flags(args: argparse.Namespace) -> None:
-    """
-    # Raises
-
-    `ValueError` for flags that do not go together.
-    """
-    files = [args.options_file, args.weight_file]
-    if args.archive is not None:
-        given = _given(args, ["options_file", "weight_file", "sidecar_file", "vocabulary_file"])
-        if given:
-            raise ValueError(f"--archive holds all of a biLM, so {given} can't be given with it. Leave one or the other out.")
-    if files.count(None) == 1:
-        missing = "--options-file" if args.options_file is None else "--weight-file"
-        raise ValueError(f"Give --options-file and --weight-file together; {missing} is missing.")
-    if args.form == TOKEN_EMBEDDINGS:
-        given = _given(
-            args, ["state", "batch_size", "token_budget", "sidecar_file", "forget_sentences", "use_sentence_keys"]
-        )
-        if given:
-            raise ValueError(f"--token-embeddings reads words out of context, so {given} would change nothing. Leave it out.")
-    elif args.forget_sentences and args.use_sentence_keys:
-        raise ValueError(
-            "--use-sentence-keys keeps the sentences as names and writes no sentence_to_index, so --forget-sentences can't "
-            "be given with it. Leave one of them out."
-        )
-    if args.state == STATEFUL and args.token_budget is not None:
-        raise ValueError(
-            "--token-budget sorts sentences by length, but --state stateful reads them in their order. Give --batch-size, or "
-            "another --state."
-        )
-    if args.state not in (None, STEADY) and args.sidecar_file is not None:
-        raise ValueError(f"--sidecar-file holds the steady state, which --state {args.state} does not use. Leave one of them out.")
-    if args.input_file != STANDARD_INPUT and os.path.realpath(args.input_file) == os.path.realpath(args.output_file):
-        raise ValueError(f"INPUT and OUTPUT are both {args.input_file}. Give another name for the output.")
-
-
-def _given(args: argparse.Namespace, names: List[str]) -> str:
-    """The flags of these that were given."""
-    return ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(args, name) not in (None, False))
-
-
 def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
+    # Where several processes compute, each moves the biLM to its own device.
+    cuda_device = args.cuda_device[0] if len(args.cuda_device) == 1 else -1
     if args.archive is not None:
         found = load_archived_bilm(args.archive, needs_steady=state == STEADY)
         return ElmoEmbedder.from_bilm(
             found.bilm,
-            cuda_device=args.cuda_device,
+            cuda_device=cuda_device,
             state=state,
             steady=found.steady if state == STEADY else None,
             vocabulary=found.vocabulary if found.bilm.options.char_cnn is None else None,
             cached_words=args.cached_words,
+            invariant=args.invariant,
         )
     return ElmoEmbedder(
         args.options_file or DEFAULT_OPTIONS_FILE,
         args.weight_file or DEFAULT_WEIGHT_FILE,
-        cuda_device=args.cuda_device,
+        cuda_device=cuda_device,
         state=state,
         vocabulary_file=args.vocabulary_file,
         sidecar_file=args.sidecar_file,
         cached_words=args.cached_words,
+        invariant=args.invariant,
     )
 
 

@@ -13,9 +13,11 @@ from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin import ElmoEmbedder
 from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.embedding import SentenceReader
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
+from elmo_plugin.bilm.store import VectorStore
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm, save_weights
 from elmo_plugin.commands.elmo import Elmo
@@ -199,6 +201,52 @@ def test_token_embeddings_are_those_of_the_words_of_a_vocabulary(run, capsys):
     assert capsys.readouterr().out == "Success! Vectors of 167 words saved to out.hdf5, as its dataset 'embedding'.\n"
 
 
+def test_a_store_is_found_by_its_sentences(run, capsys):
+    run("text.txt", "store", "--all", *FILES, "--format", "store", "--dtype", "float16")
+    found = VectorStore("store")
+    assert_close([found.find(words_to_characters(s, 50)).transpose(1, 0, 2) for s in SENTENCES], of_python(), 1e-2)
+    assert 'with the embedder {"type": "elmo_precomputed", "store": "store"}.' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form, dtype", [("--all", "float32"), ("--top", "float16"), ("--average", "float32")])
+def test_parquet_has_a_row_for_each_line(run, form, dtype, capsys, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with open("text.txt", "a") as file:
+        file.write("\none two\n")
+    run("text.txt", "out.hdf5", form, *FILES, "--dtype", dtype)
+    monkeypatch.setattr("elmo_plugin.parquet_vectors._GROUP_BYTES", 5000)
+    run("text.txt", "out.parquet", form, *FILES, "--dtype", dtype, "--format", "parquet")
+    table = parquet.read_table("out.parquet")
+    assert table["sentence"].to_pylist() == [*LINES, "", "one two"] and table.num_rows == 14
+    assert parquet.ParquetFile("out.parquet").num_row_groups > 1
+    shapes = [array.shape for array in vectors()]
+    assert_close([numpy.array(row).reshape(shape) for row, shape in zip(table["vectors"].to_pylist(), shapes)], vectors(), 0.0)
+    assert "pyarrow.parquet.read_table('out.parquet')['vectors'], lists of shape" in capsys.readouterr().out
+    run("text.txt", "bare.parquet", form, *FILES, "--format", "parquet", "--forget-sentences")
+    assert parquet.read_table("bare.parquet").column_names == ["vectors"]
+
+
+def test_without_pyarrow_the_error_names_the_extra(run, monkeypatch):
+    monkeypatch.setattr("elmo_plugin.parquet_vectors.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'elmo-plugin\[corpus\]' .* or leave --format parquet out"):
+        run("text.txt", "out.parquet", "--all", *FILES, "--format", "parquet")
+
+
+def test_several_processes_write_the_same_vectors_and_go_on_with_what_one_has_begun(run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("elmo_plugin.bilm.dump._SENTENCES_PER_PART", 3)
+    arguments = ["text.txt", "out.hdf5", "--all", *FILES, "--invariant"]
+    read, calls = SentenceReader.read, []
+    with monkeypatch.context() as patch:
+        patch.setattr(SentenceReader, "read", lambda *given: read(*given) if calls.append(1) or len(calls) < 2 else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(*arguments)
+    assert len(list((tmp_path / "out.hdf5.parts").glob("*.hdf5"))) == 1
+    run(*arguments, "--processes", "2")
+    of_two = vectors()
+    run("text.txt", "one.hdf5", "--all", *FILES, "--invariant")
+    assert all(numpy.array_equal(one, other) for one, other in zip(of_two, vectors("one.hdf5")))
+
+
 def test_an_interrupted_run_says_that_it_can_go_on_and_does(run, monkeypatch, capsys, tmp_path):
     read, calls = SentenceReader.read, []
 
@@ -255,6 +303,19 @@ def test_an_existing_output_needs_force(run):
         (["--token-embeddings", *FILES, "--batch-size", "2", "--forget-sentences"], "so --batch-size, --forget-sentences would"),
         (["--all", *FILES, "--batch-size", "0"], "`batch_size` .--batch-size. must be at least 1, but it is 0"),
         (["--all", *FILES, "--token-budget", "-1"], "`token_budget` .--token-budget. must be at least 1, but it is -1"),
+        (["--all", *FILES, "--format", "store", "--use-sentence-keys"], "--format store finds .* so --use-sentence-keys would"),
+        (["--top", *FILES, "--format", "store"], "--format store keeps all layers, .* Give --all, not --top"),
+        (["--all", *FILES, "--format", "store", "--state", "stateful"], "so they can't be stored by sentence. Give another"),
+        (["--all", *FILES, "--format", "parquet", "--use-sentence-keys"], "has sentences as a column, so --use-sentence-k"),
+        (["--all", *FILES, "--processes", "0"], "--processes must be at least 1, but it is 0"),
+        (["--all", *FILES, "--processes", "2", "--cuda-device", "0"], "--processes share the CPU; of GPUs each has a process"),
+        (["--all", *FILES, "--cuda-device", "0", "0"], "must be those of different GPUs, but they are 0 0. On the CPU, give"),
+        (["--all", *FILES, "--cuda-device", "0", "-1"], "must be those of different GPUs, but they are 0 -1"),
+        (["--all", *FILES, "--cuda-device", "98", "99"], "There is no device cuda:98"),
+        (["--all", *FILES, "--processes", "2", "--state", "stateful"], "which several processes can't. Give one process and"),
+        (["--all", *FILES, "--invariant", "--state", "stateful"], "they can't be `invariant` .--invariant."),
+        (["--token-embeddings", *FILES, "--format", "hdf5", "--invariant"], "so --format, --invariant would change nothing"),
+        (["--token-embeddings", *FILES, "--cuda-device", "0", "1"], "--token-embeddings runs in one process. Give one --cuda"),
         (["--all", *FILES, "--cuda-device", "99"], "There is no device cuda:99"),
         (["--all", *FILES, "--cached-words", "-1"], "must be 0 or more, but it is -1"),
         (["--all", "--options-file", "none.json", *FILES[2:]], "There is no options file none.json"),
