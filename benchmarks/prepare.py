@@ -59,23 +59,16 @@ def write_random_text(path: Path, num_tokens: int) -> None:
 
 
 class StageTimes(Progress):
-    """How long each stage took the last time, and what came between and after them."""
+    """How long each stage took."""
 
     def __init__(self) -> None:
         self.seconds: Dict[str, float] = {}
-        self._begun = 0.0
 
     def begin(self, title: str, total: Optional[int], unit: str) -> None:
-        self.seconds["merging" if title == "writing" else "starting"] = time.perf_counter() - self._begun
         self._title, self._begun = title, time.perf_counter()
 
     def end(self) -> None:
         self.seconds[self._title] = time.perf_counter() - self._begun
-        self._begun = time.perf_counter()
-
-    def finish(self) -> str:
-        self.seconds["hashing"] = time.perf_counter() - self._begun
-        return ", ".join(f"{title} {spent:.2f} s" for title, spent in self.seconds.items() if title != "starting")
 
 
 def best_seconds(action: Callable[[], object], runs: int) -> float:
@@ -115,7 +108,7 @@ def main() -> None:
         }
         stages = StageTimes()
         prepare_corpus(inputs, output, settings, Work(force=True, processes=arguments.processes, progress=stages))
-        print(f"stages of a preparation: {stages.finish()}")
+        print("preparation: " + ", ".join(f"{title} {spent:.2f} s" for title, spent in stages.seconds.items()))
         num_tokens = prepare_vocabulary(inputs, output, settings, work)["tokens"]
         seconds = {name: best_seconds(action, arguments.runs) for name, action in actions.items()}
     print(f"{num_tokens:,} tokens, {arguments.processes} processes, best of {arguments.runs}")

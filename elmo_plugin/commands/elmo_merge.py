@@ -1,12 +1,13 @@
 """The subcommand `elmo-merge`: corpora that were prepared apart, put together."""
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 
-from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result
+from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result, with_free_space
 from elmo_plugin.corpus.joining import merge_corpora
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
@@ -42,8 +43,11 @@ def merge_from_args(args: argparse.Namespace) -> None:
     processes = usable_cores() if args.processes is None else args.processes
     try:
         settings = Settings(min_count=args.min_count, max_size=args.max_size, max_characters=args.max_characters)
-        work = Work(force=args.force, processes=processes, progress=ProgressBar())
-        description = merge_corpora(args.corpora, output, settings, work)
+        with closing(ProgressBar()) as progress:
+            work = Work(force=args.force, processes=processes, progress=progress)
+            description = merge_corpora(args.corpora, output, settings, work)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
+    except OSError as error:
+        raise ConfigurationError(f"{with_free_space(error, output)} Nothing is left of it; merge again.") from error
     print_result(output, description)

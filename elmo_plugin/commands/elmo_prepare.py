@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import shlex
+import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -13,7 +15,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
 from allennlp.common.util import SigTermReceived
 
-from elmo_plugin.corpus.directories import unfinished_directory
+from elmo_plugin.corpus.directories import nearest_directory, unfinished_directory
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, has_shards
 from elmo_plugin.corpus.processes import usable_cores
@@ -153,16 +155,27 @@ def add_vocabulary_arguments(subparser: argparse.ArgumentParser) -> None:
 def prepare_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     try:
-        work = work_from_args(args)
         prepare = prepare_vocabulary if args.vocabulary_only else prepare_corpus
-        description = prepare(args.inputs, output, settings_from_args(args), work)
+        with closing(ProgressBar()) as progress:
+            description = prepare(args.inputs, output, settings_from_args(args), work_from_args(args, progress))
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    except (KeyboardInterrupt, SigTermReceived, OSError):
-        unfinished = unfinished_directory(output)
-        logger.error("Interrupted. The same command goes on from here; to start anew, remove %s first.", unfinished)
+    except OSError as error:
+        raise ConfigurationError(f"{with_free_space(error, output)} {_how_to_go_on(output)}") from error
+    except (KeyboardInterrupt, SigTermReceived):
+        logger.error("Interrupted. %s", _how_to_go_on(output))
         raise
     print_result(output, description)
+
+
+def _how_to_go_on(output: Path) -> str:
+    return f"The same command goes on from here; to start anew, remove {unfinished_directory(output)} first."
+
+
+def with_free_space(error: OSError, output: Path) -> str:
+    """What the system said; NumPy does not tell a full disk by its name."""
+    free = shutil.disk_usage(nearest_directory(output.parent)).free
+    return f"{error}, with {free / 1e9:.2f} GB free on the disk of {output}."
 
 
 def print_result(output: Path, description: Dict[str, Any]) -> None:
@@ -176,7 +189,7 @@ def print_result(output: Path, description: Dict[str, Any]) -> None:
         print(json.dumps({"type": "elmo_word_file", "file": str(output / "vocabulary.txt")}))
 
 
-def work_from_args(args: argparse.Namespace) -> Work:
+def work_from_args(args: argparse.Namespace, progress: Progress) -> Work:
     if args.ray_address is not None and args.processes is not None:
         raise ValueError("processes: a running Ray cluster has its own number of processors; leave --processes out.")
     return Work(
@@ -185,7 +198,7 @@ def work_from_args(args: argparse.Namespace) -> Work:
         processes=usable_cores() if args.processes is None else args.processes,
         engine=args.engine,
         ray_address=args.ray_address,
-        progress=ProgressBar(),
+        progress=progress,
     )
 
 
@@ -223,6 +236,11 @@ class ProgressBar(Progress):
 
     def end(self) -> None:
         self._bar.close()
+
+    def close(self) -> None:
+        """Ends the line of a bar that an error has stopped; closing it twice does nothing."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 def summary(description: Dict[str, Any]) -> str:

@@ -4,13 +4,16 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.lines import ODDITIES
 from elmo_plugin.corpus.word_lists import from_lines, to_lines
+
+# Reports of skipped lines that are shown; all of them go to a file.
+SHOWN_REPORTS = 20
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,15 @@ class BlockFiles:
         for part, array in block.arrays.items():
             np.save(self.path(f"{part}.npy"), array)
         self.path("types.txt").write_bytes(to_lines(block.types))
+        reports = "".join(f"{report}\n" for report in block.reports)
+        self.path("skipped.txt").write_bytes(reports.encode("utf-8", "backslashreplace"))
         facts = {
             "digest": digest,
             "num_sentences": block.num_sentences,
             "num_tokens": block.num_tokens,
             "longest_sentence": block.longest_sentence,
             "oddities": {name: block.oddities[name] for name in ODDITIES},
-            "reports": block.reports,
+            "reports": block.reports[:SHOWN_REPORTS],
         }
         unfinished = self.path("json.unfinished")
         unfinished.write_text(json.dumps(facts), encoding="utf-8")
@@ -68,3 +73,9 @@ class BlockFiles:
 
     def types(self) -> List[str]:
         return from_lines(self.path("types.txt").read_bytes())
+
+
+def write_skipped(blocks: Sequence[BlockFiles], path: Path) -> None:
+    """All reports of skipped lines in one file, if there are any."""
+    if any(block.facts()["reports"] for block in blocks):
+        path.write_bytes(b"".join(block.path("skipped.txt").read_bytes() for block in blocks))

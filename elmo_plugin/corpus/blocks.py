@@ -113,7 +113,7 @@ class BlockReader:
         for chunk in chunks:
             rest += chunk
             while len(rest) >= window:
-                end = self._last_cut(rest[:window])
+                end = self._last_cut(rest, window)
                 if end == 0 and window < MAX_LINE_BLOCKS * self.block_bytes:
                     window += self.block_bytes
                     continue
@@ -142,9 +142,9 @@ class BlockReader:
             if source.path is not None:
                 raw.close()
 
-    def _last_cut(self, data: bytes) -> int:
-        """Where the last whole line, or paragraph, of `data` ends; 0 if none does."""
-        last = data.rfind(b"\n") + 1
+    def _last_cut(self, data: bytes, window: int) -> int:
+        """Where the last whole line, or paragraph, of `data[:window]` ends; 0 if none does."""
+        last = data.rfind(b"\n", 0, window) + 1
         if not self.keep_paragraphs:
             return last
         end = last

@@ -61,6 +61,11 @@ def unfinished_directory(path: Path) -> Path:
     return _beside(path, "unfinished")
 
 
+def nearest_directory(path: Path) -> Path:
+    """The path itself, or the nearest of those above it that is a directory."""
+    return next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.is_dir())
+
+
 def _beside(path: Path, role: str) -> Path:
     absolute = path.absolute()
     return absolute.with_name(f".{absolute.name}.{role}")

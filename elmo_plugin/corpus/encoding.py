@@ -8,7 +8,7 @@ import numpy as np
 
 from elmo_plugin.corpus.blocks import Block
 from elmo_plugin.corpus.forms import id_texts, json_texts, read_id_vocabulary
-from elmo_plugin.corpus.lines import MARKS, MAX_REPORTS, Lines, clean, decode
+from elmo_plugin.corpus.lines import MARKS, Lines, clean, decode
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import SPECIALS, Settings
 from elmo_plugin.corpus.word_lists import word_hashes
@@ -93,7 +93,7 @@ def _read(block: Block, settings: Settings, strict: bool) -> Tuple[NumberedWords
         clean(lines, settings.normal_form)
         together.texts += [*lines.texts, ""]
         together.oddities.update(lines.oddities)
-        together.reports = (together.reports + lines.reports)[:MAX_REPORTS]
+        together.reports += lines.reports
     return number_sentences(list(build_segmenter(settings)(together.texts))), together
 
 

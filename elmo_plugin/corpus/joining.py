@@ -19,7 +19,7 @@ from elmo_plugin.corpus.description import describe
 from elmo_plugin.corpus.directories import check_replaceable, whole_directory
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.merging import TypeMerger
-from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, PreparedCorpus, file_hash, has_shards, write_description
+from elmo_plugin.corpus.prepared import HELD_OUT, SKIPPED, TRAIN, PreparedCorpus, file_hash, has_shards, write_description
 from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import UNICODE, versions
@@ -67,15 +67,16 @@ def merge_corpora(parts: Sequence[str], output: Path, settings: Settings, work: 
         blocks = [_write_blocks(corpus, names, scratch, i) for i, corpus in enumerate(corpora)]
         together = list(chain.from_iterable(blocks))
         merger = TypeMerger(together, len(names), sizes[TRAIN]["sentences"], settings, scratch, unfinished)
-        totals = merger.merge()
+        totals = merger.merge(work.progress)
         _write_shards(corpora, blocks, names, unfinished, work)
         decided = {name: getattr(settings, name) for name in MERGE_SETTINGS}
         files = [file for corpus in corpora for file in corpus.description["inputs"]]
         description = describe(decided, files, _total_facts(corpora), totals, sizes)
         description["parts"] = [_of_part(name, corpus) for name, corpus in zip(parts, corpora)]
         description["software"] = versions([UNICODE])
+        _write_skipped(corpora, unfinished / SKIPPED)
         shutil.rmtree(scratch)
-        write_description(unfinished, description)
+        write_description(unfinished, description, work.progress)
     return description
 
 
@@ -131,6 +132,12 @@ def _total_facts(corpora: Sequence[PreparedCorpus]) -> Dict[str, Any]:
 
 def _of_part(name: str, corpus: PreparedCorpus) -> Dict[str, Any]:
     return {"name": name, **{key: corpus.description[key] for key in PART_FACTS}}
+
+
+def _write_skipped(corpora: Sequence[PreparedCorpus], path: Path) -> None:
+    found = [corpus.directory / SKIPPED for corpus in corpora if SKIPPED in corpus.description["sha256"]]
+    if found:
+        path.write_bytes(b"".join(of_part.read_bytes() for of_part in found))
 
 
 def _write_blocks(corpus: PreparedCorpus, names: Sequence[str], scratch: Path, part: int) -> List[BlockFiles]:

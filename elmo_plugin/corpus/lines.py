@@ -19,7 +19,8 @@ ODDITIES = (
     "literal_special_tokens",
 )
 SKIPPED_LINES = ("undecodable_lines", "unusable_lines")
-MAX_REPORTS = 20
+# Of one piece of the input, a few MB: a file that is no text at all is not to fill the disk with messages.
+MAX_REPORTS = 10_000
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTE_ORDER_MARK = "\ufeff"
 # What a file may begin with that is no text.
@@ -37,7 +38,7 @@ class Lines:
     oddities : `Counter`
         How often each of `ODDITIES` was met.
     reports : `List[str]`
-        One message for each skipped line, naming file and line; the first `MAX_REPORTS`.
+        One message for each skipped line, naming file, line and byte; the first `MAX_REPORTS`.
     strict : `bool`
         Whether to stop at a line that cannot be used instead of skipping it.
     """

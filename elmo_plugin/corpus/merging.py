@@ -1,5 +1,6 @@
 """The types of all blocks merged: the vocabulary, the list of all types, and each block's types numbered by it."""
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.lib.format import open_memmap
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
 from elmo_plugin.corpus.word_lists import byte_lengths, from_lines, to_lines
+from elmo_plugin.corpus.work import Progress
 
 # Types are merged in as many parts, by their hashes, as keep the words held in memory at once below this.
 TYPES_PER_PART = 1 << 21
@@ -75,7 +77,7 @@ class TypeMerger:
         self.scratch = scratch
         self.output = output
 
-    def merge(self) -> TypeTotals:
+    def merge(self, progress: Progress) -> TypeTotals:
         """
         Writes `vocabulary.txt`, `vocabulary.counts.tsv`, `types.txt`, `types.counts.npy` and the blocks' `numbers`.
 
@@ -89,16 +91,21 @@ class TypeMerger:
         num_parts = max(1, -(-local_types // TYPES_PER_PART))
         ranked: List[Ranked] = []
         num_types = len(SPECIALS)
+        progress.begin("merging", 2 * num_parts, "part")
         for part in range(num_parts):
             words, counts = self._merge_part(part, num_parts, num_types)
             ranked = self._rank(ranked, words, counts[0], num_types)
             num_types += len(words)
+            progress.reach(part + 1)
         if not ranked:
             raise ValueError(
                 f"min_count: none of the {num_types - len(SPECIALS)} words of the text occurs at least "
                 f"{self.settings.min_count} times in the training sentences; lower it or give more text."
             )
-        return self._number(ranked, num_parts, num_types)
+        totals = self._number(ranked, num_parts, num_types)
+        progress.reach(2 * num_parts)
+        progress.end()
+        return totals
 
     def _merge_part(self, part: int, num_parts: int, first: int) -> Tuple[List[str], np.ndarray]:
         """
@@ -138,9 +145,7 @@ class TypeMerger:
         unknown = literal[:, SPECIALS.index(UNKNOWN)].copy()
         totals = TypeTotals(num_types, vocabulary_size, unknown, np.zeros(self.num_splits, np.int64))
         # Shape: (num_splits, num_types)
-        counts_file = open_memmap(
-            self.output / "types.counts.npy", "w+", np.int64, shape=(self.num_splits, num_types)
-        )
+        counts_file = _new_array(self.output / "types.counts.npy", (self.num_splits, num_types))
         counts_file[:, : len(SPECIALS)] = literal
         # Shape: (num_types,), from the first pass's numbers to the final ones
         final = np.full(num_types, -1, np.int32)
@@ -199,3 +204,11 @@ def _sort_keys(words: List[str], counts: np.ndarray, chosen: List[int], first: i
     """For each chosen position in `words` what it is sorted by, and its number when the first word's is `first`."""
     negative = (-counts[chosen]).tolist()
     return [(count, words[i], first + i) for count, i in zip(negative, chosen)]
+
+
+def _new_array(path: Path, shape: Tuple[int, int]) -> np.ndarray:
+    """A mapped array of zeros, int64, with its place on the disk: to map what has none ends with a signal."""
+    array = open_memmap(path, "w+", np.int64, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

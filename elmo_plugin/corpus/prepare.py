@@ -7,13 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
+from elmo_plugin.corpus.block_files import BlockFiles, write_skipped
 from elmo_plugin.corpus.blocks import Block, BlockReader
 from elmo_plugin.corpus.description import describe, gather_facts
 from elmo_plugin.corpus.directories import check_replaceable, whole_directory
 from elmo_plugin.corpus.encoding import EncodedBlock, count, encode
 from elmo_plugin.corpus.engines import MapInOrder, started_engine
 from elmo_plugin.corpus.merging import TypeMerger
-from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, write_description
+from elmo_plugin.corpus.prepared import HELD_OUT, SKIPPED, TRAIN, write_description
 from elmo_plugin.corpus.reading import BlockEncoder, encode_blocks
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import Settings
@@ -21,6 +22,7 @@ from elmo_plugin.corpus.shards import TOKENS_PER_SHARD, Shard, ShardWriter, shar
 from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.sources import JSON_ENDINGS, TEXT_ENDINGS, find_sources
 from elmo_plugin.corpus.splits import Split, SplitCounter, choose_splits
+from elmo_plugin.corpus.words import import_pyarrow
 from elmo_plugin.corpus.work import Work
 
 # Fast segmenters get large blocks; slow ones small blocks, so that progress shows and work spreads.
@@ -55,14 +57,14 @@ def prepare_corpus(inputs: Sequence[str], output: Path, settings: Settings, work
         splits = choose_splits(settings.held_out, blocks)
         sizes = _add_up(chain.from_iterable(room.map_in_order(SplitCounter(splits), blocks)))
         merger = TypeMerger(blocks, len(splits), sizes[TRAIN]["sentences"], settings, room.scratch, room.unfinished)
-        totals = merger.merge()
+        totals = merger.merge(work.progress)
         shards = {split.name: shards_of(split, _num_shards(split, sizes, settings)) for split in splits}
         writer = ShardWriter(room.scratch, len(blocks), room.unfinished, fingerprint)
         _write_shards(shards, writer, work, room.map_in_order)
         for name in sizes:
             sizes[name]["shards"] = len(shards[name])
         corpus = describe(settings.to_dict(), room.reader.files, gather_facts(blocks), totals, sizes)
-        room.finish(corpus)
+        room.finish(blocks, corpus)
     return corpus
 
 
@@ -74,10 +76,10 @@ def prepare_vocabulary(inputs: Sequence[str], output: Path, settings: Settings, 
     with _begin(inputs, output, settings, work) as room:
         blocks, _ = encode_blocks(room.reader, room.encoder(count), work, room.map_in_order)
         facts = gather_facts(blocks)
-        totals = TypeMerger(blocks, 1, facts["num_sentences"], settings, room.scratch, room.unfinished).merge()
+        totals = TypeMerger(blocks, 1, facts["num_sentences"], settings, room.scratch, room.unfinished).merge(work.progress)
         sizes = {TRAIN: {"sentences": facts["num_sentences"], "tokens": facts["num_tokens"], "shards": 0}}
         corpus = describe(replace(settings, held_out=0.0).to_dict(), room.reader.files, facts, totals, sizes)
-        room.finish(corpus)
+        room.finish(blocks, corpus)
     return corpus
 
 
@@ -89,7 +91,7 @@ class _Room:
     # Parameters
 
     settings : `Settings`
-    strict : `bool`
+    work : `Work`
     reader : `BlockReader`
     map_in_order : `MapInOrder`
     unfinished, scratch : `Path`
@@ -97,7 +99,7 @@ class _Room:
     """
 
     settings: Settings
-    strict: bool
+    work: Work
     reader: BlockReader
     map_in_order: MapInOrder
     unfinished: Path
@@ -107,12 +109,14 @@ class _Room:
         """It may be sent to a process that is in another folder."""
         path = self.settings.id_vocabulary
         settings = self.settings if path is None else replace(self.settings, id_vocabulary=str(Path(path).absolute()))
-        return BlockEncoder(method, settings, self.strict, self.scratch)
+        return BlockEncoder(method, settings, self.work.strict, self.scratch)
 
-    def finish(self, description: Dict[str, Any]) -> None:
+    def finish(self, blocks: Sequence[BlockFiles], description: Dict[str, Any]) -> None:
+        """Everything but the shards."""
+        write_skipped(blocks, self.unfinished / SKIPPED)
         description["software"] = software_of(self.settings)
         shutil.rmtree(self.scratch)
-        write_description(self.unfinished, description)
+        write_description(self.unfinished, description, self.work.progress)
 
 
 @contextmanager
@@ -125,12 +129,14 @@ def _begin(inputs: Sequence[str], output: Path, settings: Settings, work: Work) 
         raise ValueError(f"{inside[0]}: an input lies in {output}, which is to be replaced; name another output.")
     keep_paragraphs = settings.paragraphs == "blank" and not settings.presplit and settings.json_field is None
     reader = BlockReader(sources, _BLOCK_BYTES.get(settings.segmenter, _SLOW_BLOCK_BYTES), keep_paragraphs)
+    # Raises what there is to raise; and processes that are forked then have what is imported here.
     build_segmenter(settings)
+    import_pyarrow()
     with started_engine(work, output.parent, software_of(settings)) as map_in_order:
         with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
             scratch = unfinished / "scratch"
             scratch.mkdir(exist_ok=True)
-            yield _Room(settings, work.strict, reader, map_in_order, unfinished, scratch)
+            yield _Room(settings, work, reader, map_in_order, unfinished, scratch)
 
 
 def _add_up(sizes: Iterable[Dict[str, Any]]) -> Dict[str, Dict[str, int]]:

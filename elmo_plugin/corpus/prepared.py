@@ -9,10 +9,12 @@ from typing import Any, Dict, Iterator, List
 import numpy as np
 
 from elmo_plugin.corpus.word_lists import from_lines
+from elmo_plugin.corpus.work import Progress
 
 FORMAT_VERSION = 1
 TRAIN, HELD_OUT = "train", "heldout"
 DESCRIPTION = "corpus.json"
+SKIPPED = "skipped.txt"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class PreparedCorpus:
       the order of the splits in `corpus.json`.
     - `train/`, `heldout/`: shards `NNNNN.ids.npy`, `NNNNN.offsets.npy`, `NNNNN.txt`; see `PreparedShard`.
     - `corpus.json`: counts, settings, and SHA-256 of the inputs and of the files above.
+    - `skipped.txt`, where there are any: file, line and byte of each line that could not be used.
 
     With `--vocabulary-only` there are no shards.
 
@@ -101,13 +104,19 @@ def has_shards(description: Dict[str, Any]) -> bool:
     return description["splits"][TRAIN]["shards"] > 0
 
 
-def write_description(directory: Path, description: Dict[str, Any]) -> None:
+def write_description(directory: Path, description: Dict[str, Any], progress: Progress) -> None:
     """Adds the SHA-256 of every file in `directory` to the description, and writes it there."""
-    description["sha256"] = {
-        path.relative_to(directory).as_posix(): file_hash(path) for path in sorted(directory.rglob("*")) if path.is_file()
-    }
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    progress.begin("hashing", sum(path.stat().st_size for path in files), "B")
+    description["sha256"], done = {}, 0
+    for path in files:
+        description["sha256"][path.relative_to(directory).as_posix()] = file_hash(path)
+        done += path.stat().st_size
+        progress.reach(done)
+    progress.end()
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    (directory / DESCRIPTION).write_text(text, encoding="utf-8")
+    # Names of files may hold bytes that are not UTF-8, which Python has as halves of surrogate pairs.
+    (directory / DESCRIPTION).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def file_hash(path: Path) -> str:

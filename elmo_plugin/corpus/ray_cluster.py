@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Sequence, Tuple, TypeVar
 
+from elmo_plugin.corpus.directories import nearest_directory
 from elmo_plugin.corpus.software import versions
 
 Item = TypeVar("Item")
@@ -49,7 +50,7 @@ def ray_cluster(
     if is_ours:
         _connect(address, processors)
     try:
-        _check_machines(_nearest_directory(place), software)
+        _check_machines(nearest_directory(place), software)
         yield _map_in_order
     finally:
         if is_ours:
@@ -129,10 +130,6 @@ def _result(reference: "ray.ObjectRef[Result]") -> Result:
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise OSError(f"The Ray cluster failed: {error}") from error
-
-
-def _nearest_directory(place: Path) -> Path:
-    return next(parent for parent in (place.absolute(), *place.absolute().parents) if parent.is_dir())
 
 
 def _check_machines(place: Path, software: Dict[str, str]) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
-from elmo_plugin.corpus.block_files import BlockFiles
+from elmo_plugin.corpus.block_files import SHOWN_REPORTS, BlockFiles
 from elmo_plugin.corpus.blocks import Block, BlockReader
 from elmo_plugin.corpus.description import gather_facts, what_was_odd
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.engines import MapInOrder
 from elmo_plugin.corpus.forms import read_id_vocabulary
-from elmo_plugin.corpus.lines import MAX_REPORTS, SKIPPED_LINES
-from elmo_plugin.corpus.prepared import FORMAT_VERSION
+from elmo_plugin.corpus.lines import SKIPPED_LINES
+from elmo_plugin.corpus.prepared import FORMAT_VERSION, SKIPPED
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.work import Work
@@ -84,12 +84,14 @@ def encode_blocks(
     num_skipped = 0
     for facts in map_in_order(encoder, new_blocks()):
         work.progress.reach(reader.position)
-        for report in facts["reports"][: max(0, MAX_REPORTS - num_skipped)]:
+        for report in facts["reports"][: max(0, SHOWN_REPORTS - num_skipped)]:
             logger.warning("%s; the line is skipped", report)
         num_skipped += sum(facts["oddities"][oddity] for oddity in SKIPPED_LINES)
     work.progress.end()
-    if num_skipped > MAX_REPORTS:
-        logger.warning("%d lines could not be used and are skipped; the first are named above", num_skipped)
+    if num_skipped > SHOWN_REPORTS:
+        logger.warning(
+            "%d lines could not be used and are skipped; the first are named above, all in %s", num_skipped, SKIPPED
+        )
     facts = gather_facts(blocks)
     if facts["num_sentences"] == 0:
         names = ", ".join(source.name for source in reader.sources)

@@ -7,6 +7,7 @@ since text that is already tokenised does without.
 
 import logging
 import re
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List
@@ -116,7 +117,10 @@ def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
     config = {} if segmenter == "spacy" else {"nlp": {"tokenizer": {"segmenter": segmenter}}}
     try:
         if segmenter == "jieba":
-            import jieba
+            with warnings.catch_warnings():
+                # It imports something of setuptools that is going to disappear, and can do without.
+                warnings.simplefilter("ignore", UserWarning)
+                import jieba
 
             # It announces each step of reading its dictionary.
             jieba.setLogLevel(logging.WARNING)

@@ -8,6 +8,7 @@ fast where pyarrow is installed; wherever it cannot tell the same result apart, 
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
+from types import ModuleType
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -63,9 +64,8 @@ def number_text(data: bytes) -> Optional[NumberedWords]:
     `NumberedWords`, or `None` where pyarrow is not installed or the text is not UTF-8 or holds white space beyond
     ASCII's.
     """
-    try:
-        import pyarrow
-    except ImportError:
+    pyarrow = import_pyarrow()
+    if pyarrow is None:
         return None
     words, lengths = [], []
     for begin, end in _chunks(data):
@@ -81,6 +81,15 @@ def number_text(data: bytes) -> Optional[NumberedWords]:
     return NumberedWords(
         np.concatenate([np.zeros(0, np.int32), *ids]), np.concatenate([np.zeros(0, np.int64), *lengths]), types
     )
+
+
+def import_pyarrow() -> Optional[ModuleType]:
+    """Takes a while the first time; processes that are forked later have it at once."""
+    try:
+        import pyarrow
+    except ImportError:
+        return None
+    return pyarrow
 
 
 def _chunks(data: bytes) -> Iterator[Tuple[int, int]]:

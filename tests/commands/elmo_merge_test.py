@@ -91,5 +91,14 @@ def test_an_existing_output_needs_force(run, tmp_path):
     assert described(tmp_path)["sentences"] == 60
 
 
+def test_a_full_disk_is_an_error(run, monkeypatch):
+    def fill(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(elmo_merge, "merge_corpora", fill)
+    with pytest.raises(ConfigurationError, match="No space left on device, with .* GB free on the disk of out. Nothing is left"):
+        run("elmo-merge", "first", "out")
+
+
 def test_the_command_is_registered_under_its_name():
     assert Subcommand.by_name("elmo-merge") is ElmoMerge

@@ -68,12 +68,14 @@ def test_every_flag_reaches_its_setting_and_changes_the_result(run, tmp_path, fl
     assert {**changed, "settings": None} != {**plain, "settings": None}
 
 
-def test_strict_stops_where_the_text_is_not_utf_8(run, tmp_path):
+def test_strict_stops_where_the_text_is_not_utf_8(run, tmp_path, capsys):
     (tmp_path / "text.txt").write_bytes(TEXT.encode() + b"\n\xff\n")
     run("text.txt", "out")
     assert described(tmp_path)["oddities"]["undecodable_lines"] == 1
+    capsys.readouterr()
     with pytest.raises(ConfigurationError, match="text.txt:82: byte .* is not UTF-8"):
         run("text.txt", "strict", "--strict")
+    assert capsys.readouterr().err.endswith("\n")
     assert not (tmp_path / "strict").exists()
 
 
@@ -161,10 +163,19 @@ def test_an_interrupted_command_says_how_to_go_on(run, tmp_path, monkeypatch, ca
     assert str(tmp_path / ".out.unfinished") in caplog.text
 
 
+def test_a_full_disk_is_an_error_that_says_how_to_go_on(run, tmp_path, monkeypatch):
+    def fill(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(elmo_prepare, "prepare_corpus", fill)
+    with pytest.raises(ConfigurationError, match="No space left on device, with .* GB free on the disk of out. The same command"):
+        run("text.txt", "out")
+
+
 def test_progress_is_shown_with_time_left(run, capsys):
     run("text.txt", "out")
     shown = capsys.readouterr().err
-    assert "reading: 100%" in shown and "writing: 100%" in shown
+    assert all(f"{stage}: 100%" in shown for stage in ("reading", "merging", "writing", "hashing"))
     assert "2/2" in shown
 
 

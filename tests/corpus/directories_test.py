@@ -1,6 +1,6 @@
 import pytest
 
-from elmo_plugin.corpus.directories import unfinished_directory, whole_directory
+from elmo_plugin.corpus.directories import nearest_directory, unfinished_directory, whole_directory
 
 
 def names(folder):
@@ -83,3 +83,9 @@ def test_a_file_in_the_way_is_never_replaced(tmp_path):
     with pytest.raises(ValueError, match="out: expected a directory to write to, found a file"):
         with whole_directory(tmp_path / "out", force=True):
             pass
+
+
+def test_the_nearest_directory_is_the_first_that_is_there(tmp_path):
+    (tmp_path / "file").touch()
+    assert nearest_directory(tmp_path) == tmp_path
+    assert nearest_directory(tmp_path / "file" / "absent") == tmp_path

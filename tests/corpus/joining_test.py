@@ -182,6 +182,17 @@ def test_progress_is_told_in_files_and_shards(tmp_path, prepare_parts):
             told.append(done)
 
     merge_corpora(prepare_parts(), tmp_path / "merged", settings(), Work(progress=Told()))
-    writing = told.index(("writing", 3, "shard"))
-    assert told[0] == ("checking", 21, "file") and told[1:writing] == list(range(1, 22))
-    assert told[writing + 1 :] == [1, 2, 3]
+    stages = [stage for stage in told if isinstance(stage, tuple)]
+    assert stages[:3] == [("checking", 21, "file"), ("merging", 2, "part"), ("writing", 3, "shard")]
+    assert told[1:22] == list(range(1, 22))
+    assert stages[3][0] == "hashing" and told[-1] == stages[3][1]
+
+
+def test_skipped_lines_of_all_parts_are_named(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_bytes(b"one two .\n\xff\n")
+        prepare_corpus([str(tmp_path / f"{name}.txt")], tmp_path / name, settings(min_count=1))
+    merged = merge_corpora([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "merged", settings())
+    named = (tmp_path / "merged" / "skipped.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split(":")[0] for line in named] == [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]
+    assert merged["oddities"]["undecodable_lines"] == 2

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +12,8 @@ import numpy as np
 import pytest
 
 from elmo_plugin.corpus import merging, prepare, software
+from elmo_plugin.corpus.block_files import SHOWN_REPORTS
 from elmo_plugin.corpus.directories import unfinished_directory
-from elmo_plugin.corpus.lines import MAX_REPORTS
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import PreparedCorpus
 from elmo_plugin.corpus.settings import SPECIALS, Settings
@@ -204,7 +206,6 @@ from pathlib import Path
 from elmo_plugin.corpus import prepare
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.work import Progress, Work
-from tests.conftest import PROJECT_ROOT
 
 class Kill(Progress):
     def begin(self, title, total, unit):
@@ -274,10 +275,14 @@ def test_progress_is_told_in_bytes_and_shards(tmp_path, monkeypatch):
     path = write(tmp_path, LINES)
     prepare_corpus([path], tmp_path / "out", settings(shards=3), work=Work(progress=Told()))
     size = (tmp_path / "text.txt").stat().st_size
-    writing = told.index(("writing", 4, "shard"))
+    written = sum(len(content) for path, content in snapshot(tmp_path / "out").items() if path.name != "corpus.json")
+    merging, writing = told.index(("merging", 2, "part")), told.index(("writing", 4, "shard"))
+    hashing = told.index(("hashing", written, "B"))
     assert told[0] == ("reading", size, "B")
-    assert told[1:writing] == sorted(told[1:writing]) and told[writing - 1] == size
-    assert told[writing + 1 :] == [1, 2, 3, 4]
+    assert told[1:merging] == sorted(told[1:merging]) and told[merging - 1] == size
+    assert told[merging + 1 : writing] == [1, 2]
+    assert told[writing + 1 : hashing] == [1, 2, 3, 4]
+    assert told[hashing + 1 :] == sorted(told[hashing + 1 :]) and told[-1] == written
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -383,13 +388,27 @@ def test_tokens_longer_than_the_character_width_are_counted_in_bytes(tmp_path):
     assert corpus.description["splits"]["train"]["tokens_cut_at_character_width"] == 1
 
 
-def test_undecodable_lines_are_reported_up_to_a_number(tmp_path, caplog):
+def test_undecodable_lines_are_shown_up_to_a_number_and_all_named_in_a_file(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 150)
     with caplog.at_level("WARNING"):
-        prepared(tmp_path, b"fine line here\n" * 9 + b"\xff\n" * 30)
+        corpus = prepared(tmp_path, b"fine line here\n" * 9 + b"\xff\n" * 30)
     messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == MAX_REPORTS + 1
+    assert len(messages) == SHOWN_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
-    assert "30 lines could not be used" in messages[-1]
+    assert "30 lines could not be used and are skipped; the first are named above, all in skipped.txt" in messages[-1]
+    named = (corpus.directory / "skipped.txt").read_text(encoding="utf-8").splitlines()
+    expected = [f"text.txt:{10 + i}: byte {135 + 2 * i} (0xff) is not UTF-8 (invalid start byte)" for i in range(30)]
+    assert [line.replace(f"{tmp_path}/", "") for line in named] == expected
+    assert "skipped.txt" in corpus.description["sha256"]
+
+
+def test_a_file_name_that_is_not_utf_8_is_told_as_it_is(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.txt")
+    path.write_bytes(b"one two .\none two .\n\xff\n")
+    prepare_corpus([str(path)], tmp_path / "out", settings(held_out=0.0))
+    corpus = PreparedCorpus.open(tmp_path / "out")
+    assert corpus.description["inputs"][0]["name"] == str(path)
+    assert "\\udcff.txt:3: byte 20" in (tmp_path / "out" / "skipped.txt").read_text(encoding="utf-8")
 
 
 def test_an_unknown_engine_is_named():
@@ -414,6 +433,22 @@ def test_strict_stops_at_an_undecodable_line_and_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="text.txt:2: byte 5"):
         prepare_corpus([path], tmp_path / "out", settings(), Work(strict=True))
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_a_full_disk_is_an_error_and_what_is_done_stays(tmp_path, monkeypatch):
+    def allocate(descriptor, offset, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = write(tmp_path, LINES)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", allocate)
+        with pytest.raises(OSError, match="No space left on device"):
+            prepare_corpus([path], tmp_path / "out", settings())
+    assert not (tmp_path / "out").exists()
+    assert (unfinished_directory(tmp_path / "out") / "scratch" / "000000.json").exists()
+    prepare_corpus([path], tmp_path / "out", settings())
+    prepare_corpus([path], tmp_path / "fresh", settings())
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize("data, reason", [(b"", "it is empty"), (b"\n \n", "met blank_lines: 2")])
