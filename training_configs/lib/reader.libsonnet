@@ -31,8 +31,11 @@
   // Words that occur less often in training are unknown ones; their vector is learned from those.
   min_count:: 2,
   word_dim:: 50,
-  // A text file of vectors, `word number number …`, of width word_dim; null to start from random ones.
+  // A text file of vectors, `word number number …`, of width word_dim (.gz, .xz, and word2vec's first line are fine);
+  // null to start from random ones. Each word of it is known then, whether training has it or not.
   word_vectors:: null,
+  // Whether words are looked up in lower case, as most files of vectors have them.
+  lowercase:: true,
   // Whether the vectors learn. Those that come from a file had better not, where the training text is small.
   train_word_vectors:: config.word_vectors == null,
   character_dim:: 16,
@@ -45,6 +48,8 @@
   elmo_dropout:: 0.5,
   // Add ELMo to the output of the contextual layer too, by a mix of its own.
   elmo_at_output:: false,
+  // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
+  mix_l2:: null,
   // gru or lstm; its width in each direction, in all layers.
   encoder:: 'gru',
   hidden_size:: 40,
@@ -67,7 +72,7 @@
     stride: config.stride,
     tokenizer: config.tokenizer,
     token_indexers: {
-      words: { type: 'single_id', namespace: 'words', lowercase_tokens: config.word_vectors == null },
+      words: { type: 'single_id', namespace: 'words', lowercase_tokens: config.lowercase },
       // Bytes between marks of a word's begin and end. Its width is fixed, so that one endless word costs nothing.
       characters: { type: 'elmo_character_ids', max_characters: config.max_characters },
       [if config.elmo != null then 'elmo']: { type: 'elmo_character_ids' },
@@ -90,7 +95,11 @@
   evaluate_on_test: config.test_data != null,
   // Words of the other files are unknown ones, as they would be in use.
   datasets_for_vocab_creation: ['train'],
-  vocabulary: { min_count: { words: config.min_count } },
+  vocabulary: {
+    min_count: { words: config.min_count },
+    [if config.word_vectors != null then 'pretrained_files']: { words: config.word_vectors },
+    [if config.word_vectors != null then 'min_pretrained_embeddings']: { words: -1 },
+  },
 
   model: {
     type: 'bidaf_self_attention',
@@ -129,6 +138,9 @@
     end_encoder: encoder,
     attention_dim: 2 * config.hidden_size,
     dropout: config.dropout,
+    [if config.mix_l2 != null then 'regularizer']: {
+      regexes: [['scalar_mix_\\d+\\.scalar_parameters', { type: 'l2', alpha: config.mix_l2 }]],
+    },
   },
 
   data_loader: {

@@ -1,6 +1,6 @@
 // The sizes of Clark and Gardner (2018) and Peters et al. (2018), for a GPU and a whole data set: add it behind a leaf.
 //
-//   (import '../squad_with_elmo.jsonnet') + (import 'reader_full.libsonnet') + {
+//   (import 'squad_with_elmo.jsonnet') + (import 'lib/reader_full.libsonnet') + {
 //     train_data:: …, dev_data:: …, word_vectors:: 'glove.6B.300d.txt', elmo:: { options_file: …, weight_file: … },
 //   }
 {
