@@ -1,5 +1,5 @@
-// Reading comprehension, Chinese: from DRCD (traditional script, CC BY-SA 3.0) to the trial part of CMRC 2018 (simplified,
-// CC BY-SA 4.0).
+// Reading comprehension, Chinese: from DRCD (traditional script, CC BY-SA 3.0) to the trial part of CMRC 2018
+// (simplified, CC BY-SA 4.0).
 //
 //   DATA=qa BILM=elmo allennlp elmo-results training_configs/results/drcd_cmrc.jsonnet --runs OUT \
 //     --page docs/results.md
@@ -21,7 +21,8 @@ local with_elmo = overrides {
 };
 {
   task: 'Reading comprehension, Chinese',
-  data: 'DRCD to the trial part of CMRC 2018' + (if questions == null then '' else ', trained on its first %d questions' % questions),
+  data: 'DRCD to the trial part of CMRC 2018' +
+        (if questions == null then '' else ', trained on its first %d questions' % questions),
   metrics: [
     { key: 'best_validation_f1', title: 'F1', scale: 100 },
     { key: 'best_validation_em', title: 'exact match', scale: 100 },
