@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
-from elmo_plugin.bilm.characters import words_to_characters
+from elmo_plugin.bilm.encoded_text import EncodedText, encode_text
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.streams import Streams, Window, encode_sentences
+from elmo_plugin.bilm.streams import Streams, Window
 from elmo_plugin.bilm.vocabulary import SPECIAL_WORDS, WordVocabulary
 
 OURS, THEIRS, CUDNN = "elmo_plugin", "AllenNLP's parts", "torch.nn.LSTM (no clipping)"
@@ -23,14 +23,13 @@ class Step:
     # Parameters
 
     window : as `Streams` makes it.
-    words : of all types.
+    text : what it is of.
     max_characters : width of a word.
     device : where to.
     """
 
-    def __init__(self, window: Window, words: List[str], max_characters: int, device: torch.device) -> None:
-        characters = words_to_characters([words[number] for number in window.types], max_characters)
-        self.types = torch.from_numpy(characters).to(device)
+    def __init__(self, window: Window, text: EncodedText, max_characters: int, device: torch.device) -> None:
+        self.types = torch.from_numpy(text.model_inputs(window.types, max_characters)).to(device)
         arrays = (window.forward_inputs, window.backward_inputs, window.forward_targets, window.backward_targets)
         tensors = [torch.from_numpy(array).to(device) for array in arrays]
         self.forward_inputs, self.backward_inputs, self.forward_targets, self.backward_targets = tensors
@@ -43,9 +42,9 @@ def steps(
     vocabulary = WordVocabulary([*SPECIAL_WORDS, *generate_words(options.num_words - len(SPECIAL_WORDS), seed)])
     num_tokens = (num_batches + 2) * batch_size * num_steps
     sentences = generate_sentences(num_tokens // 20 + batch_size, seed, options.num_words - len(SPECIAL_WORDS))
-    text = encode_sentences(sentences, vocabulary)
+    text = encode_text([sentences], vocabulary)
     full = (window for window in Streams(text, batch_size, num_steps) if window.lengths is None)
-    return [Step(next(full), text.words, options.max_characters, device) for _ in range(num_batches)]
+    return [Step(next(full), text, options.max_characters, device) for _ in range(num_batches)]
 
 
 def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Dict[str, Callable[[Step], Any]]:

@@ -2,15 +2,16 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.characters import words_to_characters
+from elmo_plugin.bilm.encoded_text import encode_text
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.streams import Streams, encode_sentences
+from elmo_plugin.bilm.streams import Streams
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from tests.bilm.small_models import equal, small_options
 
 VOCABULARY = WordVocabulary(["<S>", "</S>", "<UNK>", *"abcdefghi"])
 SENTENCES = [list(words) for words in ("abc", "d", "efghix", "ab", "ibgxa", "", "hh")]
-TEXT = encode_sentences(SENTENCES, VOCABULARY)
+TEXT = encode_text([SENTENCES], VOCABULARY)
 
 
 def model_of(dropout=0.0, **options):
@@ -21,8 +22,7 @@ def model_of(dropout=0.0, **options):
 
 def batches(num_rows, num_steps, as_ids=False):
     for window in Streams(TEXT, num_rows, num_steps):
-        words = [TEXT.words[number] for number in window.types]
-        types = torch.from_numpy(VOCABULARY.encode(words) + 1 if as_ids else words_to_characters(words, 10))
+        types = torch.from_numpy(TEXT.model_inputs(window.types, None if as_ids else 10))
         lengths = None if window.lengths is None else torch.from_numpy(window.lengths)
         yield types, *map(torch.from_numpy, window[1:5]), lengths
 

@@ -1,12 +1,13 @@
 """The windows of `Streams`, put together again and held against the sentences they came from."""
 
-from collections import Counter
 from typing import List, NamedTuple
 
 import numpy
 import pytest
 
-from elmo_plugin.bilm.streams import Streams, check_descending_counts, encode_sentences
+from elmo_plugin.bilm import streams as streams_module
+from elmo_plugin.bilm.encoded_text import encode_text
+from elmo_plugin.bilm.streams import Streams
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 
 VOCABULARY = WordVocabulary(["<S>", "</S>", "<UNK>", *"abcdefgh"])
@@ -40,7 +41,7 @@ def rows_of(text, streams, windows=None):
         ):
             assert (inputs.shape, targets.shape, inputs.dtype, targets.dtype) == (shape, shape, numpy.int64, numpy.int64)
             for row, length in enumerate(lengths):
-                words = [text.words[number] for number in window.types[inputs[row, :length]]]
+                words = text.types.words(window.types[inputs[row, :length]])
                 rows[row][direction].extend(map(Step, words, targets[row, :length].tolist()))
     return rows
 
@@ -65,13 +66,26 @@ def random_text(rng, num_sentences, longest=9):
     return [tuple(rng.choice(alphabet, size=rng.integers(0, longest)).tolist()) for _ in range(num_sentences)]
 
 
-@pytest.mark.parametrize("case", range(40))
-def test_each_sentence_is_read_once_in_either_direction_by_one_row_on_one_worker(case):
+def in_shards(rng, sentences, num_shards):
+    """A run of the sentences for each, some of them empty."""
+    cuts = [0, *sorted(rng.integers(0, len(sentences) + 1, num_shards - 1).tolist()), len(sentences)]
+    return [sentences[begin:end] for begin, end in zip(cuts, cuts[1:])]
+
+
+@pytest.fixture
+def small_groups(monkeypatch):
+    """Every two or three shards of the tests are shuffled together, and little is read at once."""
+    monkeypatch.setattr(streams_module, "TOKENS_PER_GROUP", 40)
+    monkeypatch.setattr(streams_module, "_STEPS_PER_BLOCK", 30)
+
+
+@pytest.mark.parametrize("case", range(60))
+def test_each_sentence_is_read_once_in_either_direction_by_one_row_on_one_worker(case, small_groups):
     rng = numpy.random.default_rng(case)
-    sentences = random_text(rng, rng.integers(1, 30))
+    sentences = random_text(rng, rng.integers(1, 60))
     num_rows, num_steps, num_parts = (int(n) for n in rng.integers(1, [7, 9, 4]))
     seed = None if case % 2 else (1, case)
-    text = encode_sentences(sentences, VOCABULARY)
+    text = encode_text(in_shards(rng, sentences, case % 9 + 1), VOCABULARY)
     parts = [Streams(text, num_rows, num_steps, seed, part, num_parts) for part in range(num_parts)]
     assert len({len(streams) for streams in parts}) == 1
     seen = []
@@ -89,17 +103,17 @@ def test_each_sentence_is_read_once_in_either_direction_by_one_row_on_one_worker
 
 
 def test_the_first_steps_are_those_of_the_documentation():
-    text = encode_sentences([["a", "x", "b"], ["c"]], VOCABULARY)
+    text = encode_text([[["a", "x", "b"], ["c"]]], VOCABULARY)
     window = next(iter(Streams(text, num_rows=1, num_steps=6)))
-    assert [text.words[t] for t in window.types[window.forward_inputs[0]]] == ["<S>", "a", "x", "b", "<S>", "c"]
+    assert text.types.words(window.types[window.forward_inputs[0]]) == ["<S>", "a", "x", "b", "<S>", "c"]
     assert window.forward_targets.tolist() == [[3, 2, 4, 1, 5, 1]]
-    assert [text.words[t] for t in window.types[window.backward_inputs[0]]] == ["</S>", "b", "x", "a", "</S>", "c"]
+    assert text.types.words(window.types[window.backward_inputs[0]]) == ["</S>", "b", "x", "a", "</S>", "c"]
     assert window.backward_targets.tolist() == [[4, 2, 3, 0, 5, 0]]
     assert window.lengths is None
 
 
 def test_rows_are_runs_of_text_as_even_as_sentences_allow():
-    text = encode_sentences([["a"] * length for length in (3, 5, 2, 8, 1, 4, 4, 2)], VOCABULARY)
+    text = encode_text([[["a"] * length for length in (3, 5, 2, 8, 1, 4, 4, 2)]], VOCABULARY)
     lengths = [len(forward) for forward, _ in rows_of(text, Streams(text, 3, 4))]
     assert sum(lengths) == text.num_targets == 37
     # No cut lies further from its even place than half the longest sentence.
@@ -107,20 +121,20 @@ def test_rows_are_runs_of_text_as_even_as_sentences_allow():
 
 
 def test_a_window_is_ragged_only_where_rows_have_ended():
-    text = encode_sentences([["a"] * 3, ["b"] * 9], VOCABULARY)
+    text = encode_text([[["a"] * 3, ["b"] * 9]], VOCABULARY)
     windows = list(Streams(text, num_rows=2, num_steps=4))
     assert [None if w.lengths is None else w.lengths.tolist() for w in windows] == [None, [0, 4], [0, 2]]
 
 
 def test_fewer_sentences_than_rows_leave_rows_empty():
-    text = encode_sentences([["a", "b"]], VOCABULARY)
+    text = encode_text([[["a", "b"]]], VOCABULARY)
     streams = Streams(text, num_rows=5, num_steps=2)
     lengths = [len(forward) for forward, _ in rows_of(text, streams)]
     assert len(streams) == 2 and sorted(lengths) == [0, 0, 0, 0, 3]
 
 
 def test_a_worker_whose_rows_are_all_empty_has_as_many_windows_as_the_others():
-    text = encode_sentences([["a", "b", "c"]], VOCABULARY)
+    text = encode_text([[["a", "b", "c"]]], VOCABULARY)
     parts = [Streams(text, 2, 2, None, part, 3) for part in range(3)]
     assert [len(list(streams)) for streams in parts] == [2, 2, 2]
     lengths = [[len(forward) for forward, _ in rows_of(text, streams)] for streams in parts]
@@ -128,24 +142,24 @@ def test_a_worker_whose_rows_are_all_empty_has_as_many_windows_as_the_others():
 
 
 def test_an_empty_sentence_is_its_boundaries():
-    text = encode_sentences([[], ["a"], []], VOCABULARY)
+    text = encode_text([[[], ["a"], []]], VOCABULARY)
     [(forward, backward)] = rows_of(text, Streams(text, 1, 3))
     assert forward == [("<S>", 1), ("<S>", 3), ("a", 1), ("<S>", 1)]
     assert backward == [("</S>", 0), ("</S>", 3), ("a", 0), ("</S>", 0)]
 
 
 def test_a_text_of_empty_sentences_alone_is_read_too():
-    text = encode_sentences([[], []], VOCABULARY)
+    text = encode_text([[[], []]], VOCABULARY)
     [(forward, _)] = rows_of(text, Streams(text, 1, 3))
     assert forward == [("<S>", 1), ("<S>", 1)]
 
 
 def test_no_text_has_no_windows():
-    assert list(Streams(encode_sentences([], VOCABULARY), 2, 3)) == []
+    assert list(Streams(encode_text([[]], VOCABULARY), 2, 3)) == []
 
 
 def test_windows_from_the_middle_on_are_those_of_the_whole_pass():
-    text = encode_sentences(random_text(numpy.random.default_rng(0), 50), VOCABULARY)
+    text = encode_text([random_text(numpy.random.default_rng(0), 50)], VOCABULARY)
     streams = Streams(text, 3, 5, seed=(7, 0))
     whole = list(streams)
     for first in (0, 1, len(streams) // 2, len(streams) - 1, len(streams)):
@@ -158,7 +172,7 @@ def test_windows_from_the_middle_on_are_those_of_the_whole_pass():
 
 def test_a_seed_shuffles_sentences_the_same_way_each_time_and_another_seed_otherwise():
     sentences = [("a",) * length for length in range(30)]
-    text = encode_sentences(sentences, VOCABULARY)
+    text = encode_text([sentences], VOCABULARY)
 
     def order(seed):
         return [s for forward, _ in rows_of(text, Streams(text, 2, 5, seed)) for s in sentences_of(forward, True)]
@@ -171,75 +185,100 @@ def test_a_seed_shuffles_sentences_the_same_way_each_time_and_another_seed_other
 
 
 def test_what_a_row_reads_does_not_depend_on_the_length_of_windows():
-    text = encode_sentences(random_text(numpy.random.default_rng(3), 20), VOCABULARY)
+    text = encode_text([random_text(numpy.random.default_rng(3), 20)], VOCABULARY)
     assert rows_of(text, Streams(text, 3, 1)) == rows_of(text, Streams(text, 3, 7)) == rows_of(text, Streams(text, 3, 500))
 
 
 def test_a_sentence_longer_than_many_windows_is_read_whole():
     long = tuple("abcdefgh"[number % 8] for number in range(5000))
-    text = encode_sentences([("a",), long, ("b",)], VOCABULARY)
+    text = encode_text([[("a",), long, ("b",)]], VOCABULARY)
     rows = rows_of(text, Streams(text, 2, 20))
     assert sum((sentences_of(forward, True) for forward, _ in rows), []) == [("a",), long, ("b",)]
 
 
-def test_types_of_the_vocabulary_keep_their_ids_and_others_follow():
-    text = encode_sentences([["b", "x", "a"], ["yy", "x"]], VOCABULARY)
-    assert text.words == [*VOCABULARY.words, "x", "yy"]
-    assert (text.vocabulary_size, text.num_sentences, text.num_tokens, text.num_targets) == (11, 2, 5, 7)
-    assert text.type_ids.tolist() == [4, 11, 3, 12, 11] and text.offsets.tolist() == [0, 3, 5]
-    assert VOCABULARY.words[-1] == "h"
+@pytest.mark.parametrize("num_shards", [1, 2, 17])
+def test_unshuffled_text_is_the_same_in_any_number_of_shards(num_shards, small_groups):
+    rng = numpy.random.default_rng(5)
+    sentences = random_text(rng, 60)
+    whole, parts = (encode_text(t, VOCABULARY) for t in ([sentences], in_shards(rng, sentences, num_shards)))
+    for ours, expected in zip(Streams(parts, 4, 6), Streams(whole, 4, 6), strict=True):
+        assert_same_window(ours, expected)
 
 
-def zipfian(num_words=2000, num_tokens=60000):
-    """A text whose words, w0 above all, are as frequent as Zipf's law says."""
-    rng = numpy.random.default_rng(0)
-    weights = 1 / numpy.arange(1, num_words + 1)
-    return [[f"w{number}"] for number in rng.choice(num_words, size=num_tokens, p=weights / weights.sum())]
+def assert_same_window(ours, expected):
+    for one, other in zip(ours, expected, strict=True):
+        assert numpy.array_equal(one, other)
 
 
-def in_order(order, text):
-    counts = Counter(word for sentence in text for word in sentence)
-    if order == "ascending":
-        return [word for word, _ in reversed(counts.most_common())]
-    if order == "alphabetical":
-        return sorted(counts, key=lambda word: word[::-1])
-    if order == "first occurrence":
-        return list(counts)
-    return [word for word, _ in counts.most_common()]
+def test_shards_are_read_in_random_order_some_together_with_their_sentences_mixed(small_groups):
+    shards = [[(letter, str(number)) for number in range(12)] for letter in "abcdefgh"]
+    text = encode_text(shards, VOCABULARY)
+
+    def order(seed):
+        [(forward, _)] = rows_of(text, Streams(text, 1, 5, seed))
+        return sentences_of(forward, True)
+
+    # A shard has 24 tokens, so two of them are a group, and there are four groups.
+    orders = [order((1, epoch)) for epoch in range(20)]
+    for sentences in orders:
+        groups = [sentences[begin : begin + 24] for begin in range(0, 96, 24)]
+        assert all(len({letter for letter, _ in group}) == 2 for group in groups)
+        assert all(len({letter for letter, _ in group[:12]}) == 2 for group in groups)
+        assert sorted(sentences) == sorted(sum(shards, []))
+    # Over the epochs, any shard comes first, and with any other.
+    assert len({sentences[0][0] for sentences in orders}) >= 7
+    assert len({frozenset(letter for letter, _ in sentences[:24]) for sentences in orders}) > 12
 
 
-@pytest.mark.parametrize("order", ["ascending", "alphabetical"])
-def test_a_vocabulary_out_of_order_is_refused(order):
-    text = zipfian()
-    encoded = encode_sentences(text, WordVocabulary(["<S>", "</S>", "<UNK>", *in_order(order, text)]))
-    with pytest.raises(ValueError, match=r"^words.txt is not in descending order .* [\d.]+ times .*Sort the file"):
-        check_descending_counts(encoded, "words.txt")
+def test_rows_stay_even_over_many_groups(small_groups):
+    rng = numpy.random.default_rng(2)
+    text = encode_text([random_text(rng, 20) for _ in range(50)], VOCABULARY)
+    streams = Streams(text, 8, 5, seed=(3, 1))
+    assert len(streams._groups) > 20
+    lengths = [len(forward) for forward, _ in rows_of(text, streams)]
+    # A sentence takes up to 9 steps, and every cut lies within half of that of its place.
+    assert numpy.abs(numpy.cumsum(lengths) - text.num_targets / 8 * numpy.arange(1, 9)).max() <= 4.5
 
 
-def test_on_real_text_the_order_of_first_occurrence_is_told_from_the_sorted_vocabulary_of_another_text(shared_data):
-    with open(shared_data / "lm_en" / "wikitext-2" / "valid.txt", encoding="utf-8") as file:
-        text = [line.split() for line in file]
-    specials = ["<S>", "</S>", "<UNK>"]
-    with pytest.raises(ValueError, match="words.txt is not in descending order"):
-        vocabulary = WordVocabulary([*specials, *in_order("first occurrence", text)])
-        check_descending_counts(encode_sentences(text, vocabulary), "words.txt")
-    with open(shared_data / "ner_en" / "wnut17" / "wnut17train.conll", encoding="utf-8") as file:
-        tweets = [line.split()[:1] for line in file]
-    for one, other in ((text, tweets), (tweets, text)):
-        vocabulary = WordVocabulary([*specials, *in_order("descending", one)])
-        check_descending_counts(encode_sentences(other, vocabulary), "words.txt")
+def test_windows_from_the_middle_on_are_those_of_the_whole_pass_over_many_groups(small_groups):
+    rng = numpy.random.default_rng(4)
+    text = encode_text([random_text(rng, 20) for _ in range(20)], VOCABULARY)
+    whole = list(Streams(text, 3, 7, (1, 2)))
+    for first in (0, 1, len(whole) // 3, len(whole) - 1):
+        for ours, expected in zip(Streams(text, 3, 7, (1, 2)).from_window(first), whole[first:], strict=True):
+            assert_same_window(ours, expected)
 
 
-def test_a_vocabulary_in_order_passes_its_own_text_and_one_of_another_kind():
-    text = zipfian()
-    vocabulary = WordVocabulary(["<S>", "</S>", "<UNK>", *in_order("descending", text)])
-    check_descending_counts(encode_sentences(text, vocabulary), "words.txt")
-    # Half of the words are three times as frequent as they were.
-    other = [sentence for sentence in text for _ in range(3 if int(sentence[0][1:]) % 2 else 1)]
-    check_descending_counts(encode_sentences(other, vocabulary), "words.txt")
+def test_two_passes_at_a_time_do_not_disturb_each_other(small_groups):
+    rng = numpy.random.default_rng(4)
+    text = encode_text([random_text(rng, 20) for _ in range(9)], VOCABULARY)
+    streams = Streams(text, 3, 4, (1, 2))
+    alone = list(streams)
+    for one, other, expected in zip(streams, streams, alone, strict=True):
+        assert_same_window(one, expected)
+        assert_same_window(other, expected)
 
 
-def test_a_text_too_short_to_tell_passes():
-    text = zipfian()
-    vocabulary = WordVocabulary(["<S>", "</S>", "<UNK>", *in_order("ascending", text)])
-    check_descending_counts(encode_sentences(text[:1500], vocabulary), "words.txt")
+def test_types_stand_in_the_order_of_their_first_occurrence_whatever_their_numbers():
+    text = encode_text([[["c", "zzz", "a", "zzz", "b"]]], VOCABULARY)
+    [window] = Streams(text, 1, 8)
+    assert text.types.words(window.types) == ["<S>", "c", "zzz", "a", "b", "</S>"]
+
+
+def test_the_memory_of_a_pass_is_that_of_two_groups(small_groups):
+    text = encode_text([random_text(numpy.random.default_rng(4), 20) for _ in range(30)], VOCABULARY)
+    streams = Streams(text, 3, 4, (1, 2))
+    for _ in streams:
+        assert len(streams._orders) <= 2
+
+
+@pytest.mark.parametrize("seed", [None, (1, 2)])
+@pytest.mark.parametrize("foreign", [-1, -7, 99])
+def test_a_token_that_is_no_type_is_an_error_that_names_the_shard(seed, foreign):
+    text = encode_text([[["a", "b"]], [["a"], ["c", "d"]]], VOCABULARY)
+    broken = text.shards[1].type_ids.copy()
+    broken[2] = foreign
+    text = text._replace(shards=[text.shards[0], text.shards[1]._replace(type_ids=broken, source="00001.ids.npy")])
+    message = f"^00001.ids.npy holds the type {foreign}, but there are types from 0 to 10 only"
+    with pytest.raises(ValueError, match=message):
+        list(Streams(text, 2, 3, seed))

@@ -65,6 +65,12 @@ def test_the_loss_is_the_sum_over_both_directions_by_the_steps_of_a_full_window(
         assert torch.allclose(model(**batch)["loss"], total / (2 * 2 * 4))
 
 
+def test_a_token_weighs_the_same_in_a_ragged_window(vocabulary, batches):
+    [batch, *_] = batches()
+    losses = [build(vocabulary)(**batch, lengths=torch.tensor(lengths))["loss"] for lengths in ([4, 4], [4, 0], [0, 4])]
+    assert torch.allclose(losses[0], losses[1] + losses[2])
+
+
 def test_the_loss_scale_multiplies_the_loss(vocabulary, batches):
     [batch, *_] = batches()
     once, scaled = (build(vocabulary, loss_scale=scale)(**batch)["loss"] for scale in (1.0, 20.0))

@@ -1,6 +1,8 @@
 """Plain text, one tokenised sentence a line."""
 
 import logging
+from collections import Counter
+from itertools import chain
 from typing import Dict, Iterable, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
@@ -45,32 +47,39 @@ class ElmoSentencesReader(DatasetReader):
 
         `ConfigurationError` where there is no such file, no sentence in all of them, or a line that is no text.
         """
-        num_sentences = num_blank = num_literal_marks = 0
+        yield from chain.from_iterable(self.sentences_by_file(file_path))
+
+    def sentences_by_file(self, file_path: str) -> Iterator[Iterator[List[str]]]:
+        """The same, file by file; each is to be read before the next."""
+        counts: Dict[str, int] = Counter()
         for path in matching_files(str(file_path)):
-            for _, line in numbered_lines(path):
-                words = line.split()
-                if not words:
-                    num_blank += 1
-                    continue
-                num_literal_marks += words.count(BEGIN_SENTENCE) + words.count(END_SENTENCE)
-                num_sentences += 1
-                yield words
-        if not num_sentences:
+            yield self._sentences_of(path, counts)
+        if not counts["sentences"]:
             raise ConfigurationError(
-                f"{file_path} holds no sentences ({num_blank} blank lines). Expected one sentence a line, words "
+                f"{file_path} holds no sentences ({counts['blank']} blank lines). Expected one sentence a line, words "
                 f"separated by spaces."
             )
-        if num_blank:
-            logger.info("%s: skipped %d blank lines", file_path, num_blank)
-        if num_literal_marks:
+        if counts["blank"]:
+            logger.info("%s: skipped %d blank lines", file_path, counts["blank"])
+        if counts["marks"]:
             logger.warning(
                 "%s: %d words are literally %s or %s; the model reads them as boundaries of sentences, which it sets "
                 "itself. Remove them from the text if that is not meant.",
                 file_path,
-                num_literal_marks,
+                counts["marks"],
                 BEGIN_SENTENCE,
                 END_SENTENCE,
             )
+
+    def _sentences_of(self, path: str, counts: Dict[str, int]) -> Iterator[List[str]]:
+        for _, line in numbered_lines(path):
+            words = line.split()
+            if words:
+                counts["marks"] += words.count(BEGIN_SENTENCE) + words.count(END_SENTENCE)
+                counts["sentences"] += 1
+                yield words
+            else:
+                counts["blank"] += 1
 
     def _read(self, file_path: str) -> Iterable[Instance]:
         for words in self.shard_iterable(self.sentences(file_path)):

@@ -175,6 +175,7 @@ def test_instances_are_the_readers(path):
     [
         ({"batch_size": 0}, "`batch_size` of elmo_stream must be at least 1, but it is 0"),
         ({"num_steps": -1}, "`num_steps` of elmo_stream must be at least 1, but it is -1"),
+        ({"prefetch": -1}, "`prefetch` of elmo_stream must be at least 0, but it is -1"),
         ({"max_characters": 2}, "`max_characters` of elmo_stream must be at least 3 .* or null .* but it is 2"),
     ],
 )
@@ -219,3 +220,41 @@ def test_a_vocabulary_out_of_order_is_refused_in_training(unsorted):
 def test_a_vocabulary_out_of_order_is_a_warning_where_the_text_may_be_held_out(unsorted, caplog):
     assert len(loader_of(*unsorted)) > 0
     assert "zipf.txt: the vocabulary is not in descending order of count" in caplog.text
+
+
+def test_batches_made_ahead_are_the_same_and_resume_alike(path, vocabulary):
+    def batches_of(jump, **arguments):
+        loader = loader_of(path, vocabulary, batch_size=1, num_steps=2, shuffle=True, **arguments)
+        loader.jump_to(*jump)
+        return [batch for _ in range(3) for batch in loader]
+
+    for jump in ((0, 0), (1, 2)):
+        for ours, expected in zip(batches_of(jump, prefetch=3), batches_of(jump), strict=True):
+            assert_same_batch(ours, expected)
+
+
+def assert_same_batch(ours, expected):
+    assert ours.keys() == expected.keys()
+    for name, value in ours.items():
+        assert torch.equal(value, expected[name]) if isinstance(value, torch.Tensor) else value == expected[name]
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_an_epoch_that_is_given_up_counts_as_one(path, vocabulary, prefetch):
+    loader = loader_of(path, vocabulary, batch_size=1, num_steps=2, shuffle=True, prefetch=prefetch)
+    expected = loader_of(path, vocabulary, batch_size=1, num_steps=2, shuffle=True)
+    next(iter(loader))
+    list(expected)
+    for ours, theirs in zip(loader, expected, strict=True):
+        assert_same_batch(ours, theirs)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("prefetch", [None, 0, 1])
+def test_on_a_gpu_the_batches_are_the_same(path, vocabulary, prefetch):
+    loader = loader_of(path, vocabulary, batch_size=1, num_steps=2, prefetch=prefetch)
+    loader.set_target_device(torch.device("cuda", 0))
+    for ours, expected in zip(loader, loader_of(path, vocabulary, batch_size=1, num_steps=2), strict=True):
+        assert ours["types"].is_cuda
+        on_cpu = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in ours.items()}
+        assert_same_batch(on_cpu, expected)
