@@ -49,9 +49,8 @@ def main() -> None:
     torch.sparse.check_sparse_tensor_invariants.disable()
     print("| words | dense, ms | sparse, ms |\n|---|---|---|")
     for num_words in args.words:
-        dense, sparse = (
-            milliseconds(num_words, args.projection_dim, args.tokens, args.samples, is_sparse) for is_sparse in (False, True)
-        )
+        sizes = (num_words, args.projection_dim, args.tokens, args.samples)
+        dense, sparse = (milliseconds(*sizes, sparse=is_sparse) for is_sparse in (False, True))
         print(f"| {num_words:,} | {dense:.0f} | {sparse:.0f} |", flush=True)
 
 

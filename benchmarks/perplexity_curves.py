@@ -48,8 +48,8 @@ def checkpoints_of(run: Path) -> Dict[int, Path]:
     """Updates of the weights, as the optimizer counted them, to file."""
     found = {}
     for path in run.glob("model_state_e*_b*.th"):
-        optimizer = torch.load(path.with_name(path.name.replace("model", "training", 1)), weights_only=True)["optimizer"]
-        found[int(next(iter(optimizer["state"].values()))["step"])] = path
+        training = torch.load(path.with_name(path.name.replace("model", "training", 1)), weights_only=True)
+        found[int(next(iter(training["optimizer"]["state"].values()))["step"])] = path
     if not found:
         sys.exit(f"{run} has no checkpoints, model_state_e*_b*.th: give the folder of a training.")
     return dict(sorted(found.items()))
@@ -81,7 +81,8 @@ def main() -> None:
     print("| steps | " + " | ".join(curves) + " |")
     print("|---" * (len(curves) + 1) + "|")
     for step in steps:
-        print(f"| {step:,} | " + " | ".join(f"{points[step]:.1f}" if step in points else "" for points in curves.values()) + " |")
+        values = (f"{points[step]:.1f}" if step in points else "" for points in curves.values())
+        print(f"| {step:,} | " + " | ".join(values) + " |")
     draw(curves, args.out)
 
 

@@ -9,6 +9,7 @@ from allennlp.commands import main
 from allennlp.common import Params
 from allennlp.data import DataLoader, DatasetReader
 from allennlp.models import Model
+from allennlp.training.learning_rate_schedulers import LearningRateScheduler
 from allennlp.training.optimizers import Optimizer
 
 from elmo_plugin.data.vocabulary import NAMESPACE, ElmoVocabulary
@@ -134,3 +135,21 @@ def test_it_trains_through_allennlps_command_line_on_a_text_that_is_named(tmp_pa
     assert metrics["training_tokens"] == 20 * 5 + 20 * 3 + 60 and metrics["validation_tokens"] == 7 * 3
     assert 1 <= metrics["best_validation_perplexity"] < math.inf
     assert (tmp_path / "out" / "model.tar.gz").is_file()
+
+
+def test_adamw_with_warm_up_and_cosine_is_a_library_that_any_size_takes(tmp_path, project_root):
+    folder = project_root / FOLDER
+    path = tmp_path / "leaf.jsonnet"
+    path.write_text(f"(import '{folder}/bilm_small.jsonnet') + (import '{folder}/lib/adamw.libsonnet') + {{warmup_steps:: 7}}")
+    params, plain = Params.from_file(str(path)).as_dict(), params_of("bilm_small").as_dict()
+    optimizer = Optimizer.from_params(
+        Params(params["trainer"].pop("optimizer")), model_parameters=[("weight", torch.nn.Parameter(torch.ones(1)))]
+    )
+    assert isinstance(optimizer, torch.optim.AdamW)
+    schedule = LearningRateScheduler.from_params(
+        Params(params["trainer"].pop("learning_rate_scheduler")), optimizer=optimizer, num_epochs=1, num_steps_per_epoch=70
+    )
+    assert (schedule.warmup_steps, schedule.total_steps) == (7, 70)
+    assert plain["trainer"].pop("optimizer")["type"] == "adagrad"
+    assert plain["trainer"].pop("learning_rate_scheduler") is None
+    assert params == plain, "nothing else differs"

@@ -39,6 +39,8 @@
   optimizer:: { type: 'adagrad', lr: 0.2, initial_accumulator_value: 1.0 },
   learning_rate_scheduler:: null,
   grad_norm:: 10.0,
+  // 'bfloat16' for training's products of matrices: on GPUs, and the few CPUs that are made for it.
+  autocast:: null,
   // After a crash, `allennlp train … --recover` goes on from the last of these, exactly.
   batches_per_checkpoint:: 1000,
   cuda_device:: -1,
@@ -78,6 +80,7 @@
     // The scale of bilm-tf's loss, for which its learning rate and clipping were chosen.
     loss_scale: config.num_steps,
     state_reset: config.state_reset,
+    autocast: config.autocast,
   },
 
   local loader = {
