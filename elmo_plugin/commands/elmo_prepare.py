@@ -80,7 +80,9 @@ def _add_text_arguments(subparser: argparse.ArgumentParser) -> None:
     )
     form = subparser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json-field", metavar="NAME", help="the input is JSON lines (.jsonl, .ndjson, .json); the text is in this field"
+        "--json-field",
+        metavar="NAME",
+        help="the input is JSON lines (.jsonl, .ndjson, .json); the text is in this field",
     )
     form.add_argument(
         "--id-vocabulary",
@@ -89,7 +91,9 @@ def _add_text_arguments(subparser: argparse.ArgumentParser) -> None:
         "they are, --segmenter and --presplit do not matter",
     )
     subparser.add_argument(
-        "--normal-form", choices=NORMAL_FORMS, help="bring text into this Unicode normal form instead of keeping it as it is"
+        "--normal-form",
+        choices=NORMAL_FORMS,
+        help="bring text into this Unicode normal form instead of keeping it as it is",
     )
     subparser.add_argument(
         "--strict", action="store_true", help="stop at the first line that cannot be used, instead of skipping it"
@@ -105,7 +109,9 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
         help="fraction of the sentences kept out of training",
     )
     subparser.add_argument(
-        "--vocabulary-only", action="store_true", help="write the vocabulary of the whole text and its counts, nothing else"
+        "--vocabulary-only",
+        action="store_true",
+        help="count the words of the whole text and write the vocabulary, no sentences",
     )
     subparser.add_argument(
         "--shards", type=int, metavar="N", help="number of training shards; without it, one for each 5M tokens"
@@ -115,7 +121,10 @@ def _add_corpus_arguments(subparser: argparse.ArgumentParser) -> None:
         "--seed", type=int, metavar="N", default=DEFAULTS.seed, help="decides split and order"
     )
     subparser.add_argument(
-        "--processes", type=int, metavar="N", help="processes to use (default = one for each core); no effect on the result"
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes to use (default = one for each core); no effect on the result",
     )
     subparser.add_argument(
         "--engine",
@@ -185,7 +194,7 @@ def print_result(output: Path, description: Dict[str, Any]) -> None:
         print(f"Success! Prepared corpus saved to {output}. Train on it with:")
         print(train_command(output, description))
     else:
-        print(f"Success! Vocabulary saved to {output}. You can now set the `vocabulary` entry of your configuration to:")
+        print(f"Success! Vocabulary saved to {output}. Set the `vocabulary` entry of your configuration to:")
         print(json.dumps({"type": "elmo_word_file", "file": str(output / "vocabulary.txt")}))
 
 
@@ -269,11 +278,11 @@ def numbered(number: int, noun: str) -> str:
 def train_command(output: Path, description: Dict[str, Any]) -> str:
     """The command that trains a biLM on the prepared corpus, as one would type it in the project's root."""
     overrides: Dict[str, Any] = {
-        "train_data_path": str(output / TRAIN / "*.txt"),
+        "train_data_path": str(output / TRAIN),
         "vocabulary.file": str(output / "vocabulary.txt"),
     }
     if HELD_OUT in description["splits"]:
-        overrides["validation_data_path"] = str(output / HELD_OUT / "*.txt")
+        overrides["validation_data_path"] = str(output / HELD_OUT)
     if description["vocabulary_size"] <= MAX_SAMPLES:
         overrides["model.num_samples"] = None
     max_characters = description["settings"]["max_characters"]

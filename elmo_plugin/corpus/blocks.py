@@ -108,7 +108,7 @@ class BlockReader:
         self.files.append({"name": source.name, "bytes": offset, "sha256": digest.hexdigest()})
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Tuple[bytes, bool]]:
-        """Where to cut is decided on `block_bytes` at a time, more if no line ends in them, however large chunks are."""
+        """Where to cut is decided on `block_bytes` at a time, more if no line ends in them, whatever the chunks."""
         rest, window = b"", self.block_bytes
         for chunk in chunks:
             rest += chunk

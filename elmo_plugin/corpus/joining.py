@@ -19,7 +19,15 @@ from elmo_plugin.corpus.description import describe
 from elmo_plugin.corpus.directories import check_replaceable, whole_directory
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.merging import TypeMerger
-from elmo_plugin.corpus.prepared import HELD_OUT, SKIPPED, TRAIN, PreparedCorpus, file_hash, has_shards, write_description
+from elmo_plugin.corpus.prepared import (
+    HELD_OUT,
+    SKIPPED,
+    TRAIN,
+    PreparedCorpus,
+    file_hash,
+    has_shards,
+    write_description,
+)
 from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import UNICODE, versions
@@ -88,7 +96,9 @@ def _open(parts: Sequence[str], output: Path) -> List[PreparedCorpus]:
         if place in seen:
             raise ValueError(f"{part}: named twice among the corpora to merge; name each once.")
         if output.resolve() in (place, *place.parents):
-            raise ValueError(f"{part}: a corpus to merge lies in {output}, which is to be replaced; name another output.")
+            raise ValueError(
+                f"{part}: a corpus to merge lies in {output}, which is to be replaced; name another output."
+            )
         if has_shards(corpus.description) != has_shards(corpora[0].description):
             raise ValueError(
                 f"{part}, {parts[0]}: one of them has sentences, the other was made with --vocabulary-only; merge "

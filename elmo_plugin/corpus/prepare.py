@@ -70,13 +70,14 @@ def prepare_corpus(inputs: Sequence[str], output: Path, settings: Settings, work
 
 def prepare_vocabulary(inputs: Sequence[str], output: Path, settings: Settings, work: Work = Work()) -> Dict[str, Any]:
     """
-    As `prepare_corpus`, but writes the vocabulary, the counts of all types and `corpus.json` alone. Every sentence counts, whatever
-    `settings.held_out` says.
+    As `prepare_corpus`, but writes the vocabulary, the counts of all types and `corpus.json` alone. Every sentence
+    counts, whatever `settings.held_out` says.
     """
     with _begin(inputs, output, settings, work) as room:
         blocks, _ = encode_blocks(room.reader, room.encoder(count), work, room.map_in_order)
         facts = gather_facts(blocks)
-        totals = TypeMerger(blocks, 1, facts["num_sentences"], settings, room.scratch, room.unfinished).merge(work.progress)
+        merger = TypeMerger(blocks, 1, facts["num_sentences"], settings, room.scratch, room.unfinished)
+        totals = merger.merge(work.progress)
         sizes = {TRAIN: {"sentences": facts["num_sentences"], "tokens": facts["num_tokens"], "shards": 0}}
         corpus = describe(replace(settings, held_out=0.0).to_dict(), room.reader.files, facts, totals, sizes)
         room.finish(blocks, corpus)

@@ -121,7 +121,7 @@ def _task() -> Any:
 
 
 def _result(reference: "ray.ObjectRef[Result]") -> Result:
-    """The errors of a task are raised as if it had been done here; those of the cluster interrupt, as a full disk does."""
+    """The errors of a task are raised as if it had been done here; those of the cluster interrupt, as a full disk."""
     import ray
 
     try:
@@ -148,7 +148,7 @@ def _check_machines(place: Path, software: Dict[str, str]) -> None:
     finally:
         probe.unlink()
     if not answers:
-        raise ValueError("ray_address: no machine of the Ray cluster has a processor to offer; add one with `ray start`.")
+        raise ValueError("ray_address: no machine of the Ray cluster offers a processor; add one with `ray start`.")
     for node, (is_seen, found) in zip(machines, answers):
         name = node["NodeManagerAddress"]
         if not is_seen:
@@ -158,8 +158,8 @@ def _check_machines(place: Path, software: Dict[str, str]) -> None:
             )
         if found != software:
             raise ValueError(
-                f"engine: {name} of the Ray cluster has other versions, {found}, than this machine, {software}, so that "
-                "the result would depend on chance; install the same."
+                f"engine: {name} of the Ray cluster has other versions, {found}, than this machine, {software}, so "
+                "that the result would depend on chance; install the same."
             )
 
 

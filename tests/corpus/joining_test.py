@@ -50,7 +50,7 @@ def sentences(corpus, split):
 
 
 @pytest.mark.parametrize("types_at_once", [7, 1000])
-def test_the_vocabulary_of_parts_has_the_bytes_of_one_made_in_one_go(tmp_path, monkeypatch, prepare_parts, types_at_once):
+def test_the_vocabulary_of_parts_has_the_bytes_of_one_go(tmp_path, monkeypatch, prepare_parts, types_at_once):
     monkeypatch.setattr(joining, "TYPES_AT_ONCE", types_at_once)
     monkeypatch.setattr(merging, "TYPES_PER_PART", 2 * types_at_once)
     whole = write(tmp_path / "whole.txt", LINES)

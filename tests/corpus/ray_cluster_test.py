@@ -23,9 +23,8 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         # Ray's workers are too polite to get anywhere on a busy machine.
         patch.setenv("RAY_worker_niceness", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        for _ in range(2):
-            cluster.add_node(num_cpus=1)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        cluster.add_node(num_cpus=1)
         ray.init(cluster.address, log_to_driver=False, logging_level="warning")
         yield cluster
         ray.shutdown()
@@ -154,7 +153,7 @@ def test_a_machine_that_does_not_see_the_output_is_named(tmp_path, monkeypatch):
 
 
 def test_a_machine_with_other_versions_is_named(tmp_path):
-    with pytest.raises(ValueError, match="other versions, {'spacy': '.*'}, than this machine, {'spacy': '0.1'}.*the same"):
+    with pytest.raises(ValueError, match="other versions, {'spacy': '.*'}, than this machine, {'spacy': '0.1'}"):
         with ray_cluster.ray_cluster(None, 1, tmp_path, {"spacy": "0.1"}):
             pass
 
@@ -172,7 +171,7 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch):
         raise ConnectionError("nobody answers")
 
     monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(ValueError, match=r"ray_address: no Ray cluster at 'far:1' \(nobody answers\).*--ray-address out"):
+    with pytest.raises(ValueError, match=r"ray_address: no Ray cluster at 'far:1' \(nobody answers\).*--ray-address"):
         ray_cluster._connect("far:1", 1)
 
 
