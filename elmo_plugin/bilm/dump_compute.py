@@ -21,7 +21,13 @@ Count = Callable[[int], None]
 
 
 def compute_parts(
-    reader: SentenceReader, blocks: Iterator[Block], parts: Parts, batching: Batching, form: str, dtype: str, count: Count
+    reader: SentenceReader,
+    blocks: Iterator[Block],
+    parts: Parts,
+    batching: Batching,
+    form: str,
+    dtype: str,
+    count: Count,
 ) -> None:
     """
     Computes the parts that are missing, one after another.
@@ -58,11 +64,12 @@ def compute_parts_in_processes(
 
     # Raises
 
-    `ValueError` where the state is carried from part to part; `OutOfMemory` where the system has killed a process.
+    `ValueError` where the state is carried from part to part; `OutOfMemory` where a process was killed.
     """
     if reader.policy == STATEFUL:
         raise ValueError(
-            "Several processes can't share a text whose state is carried on (--state stateful): every sentence needs the one "
+            "Several processes can't share a text whose state is carried on (--state stateful): every sentence "
+            "needs the one "
             "before. Take one process, or another state."
         )
     context = multiprocessing.get_context("spawn")
@@ -83,8 +90,9 @@ def compute_parts_in_processes(
             running = _take_finished(running, count)
     except BrokenProcessPool as error:
         raise OutOfMemory(
-            "A process ended before its work was done; most often the system kills one where memory runs out. What was "
-            "computed is kept. Take fewer processes (--processes), smaller batches (--token-budget), fewer --cached-words"
+            "A process ended before its work was done, for the reason printed above, or else because the system killed it, "
+            "as it does where memory runs out. What was computed is kept. Take fewer processes (--processes), smaller "
+            "batches (--token-budget), fewer --cached-words"
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

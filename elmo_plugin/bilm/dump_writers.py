@@ -103,7 +103,10 @@ def describe_store(reader: SentenceReader, dtype: str) -> StoreDescription:
             'Give another state (--state): "steady" or "zero".'
         )
     if options.char_cnn is None:
-        raise ValueError("A store is keyed by the characters of words, but this biLM reads word ids. Give one that reads characters.")
+        raise ValueError(
+            "A store is keyed by the characters of words, but this biLM reads word ids. Give one that reads "
+            "characters."
+        )
     return StoreDescription(
         fingerprint(reader.bilm),
         reader.policy,

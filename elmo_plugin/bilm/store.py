@@ -86,7 +86,8 @@ class VectorStore:
         expected = (int(self._starts[-1]), self.description.num_representations, self.description.representation_dim)
         if self._vectors.shape != expected or len(keys) + 1 != len(self._starts):
             raise ValueError(
-                f"{self.folder}: vectors.npy should have the shape {expected} and keys.npy {len(self._starts) - 1:,} rows, "
+                f"{self.folder}: vectors.npy should have the shape {expected} and keys.npy {len(self._starts) - 1:,} "
+                "rows, "
                 f"but they have {self._vectors.shape} and {len(keys):,}. The files are not of one store; write it anew."
             )
         self.steady = _load_steady(self.folder) if self.description.state == STEADY else None
@@ -201,7 +202,8 @@ def _read_description(folder: Path) -> StoreDescription:
     path = folder / DESCRIPTION
     if not path.is_file():
         raise ValueError(
-            f"{folder} is no store of vectors: there is no {DESCRIPTION} in it. Give the folder that `allennlp elmo TEXT "
+            f"{folder} is no store of vectors: there is no {DESCRIPTION} in it. Give the folder that `allennlp elmo "
+            "TEXT "
             f"FOLDER --all --format store …` wrote."
         )
     try:

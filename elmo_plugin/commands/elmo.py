@@ -21,7 +21,13 @@ from elmo_plugin.bilm.token_dump import write_token_dump
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.commands.elmo_flags import HDF5, PARQUET, STANDARD_INPUT, STORE, TOKEN_EMBEDDINGS, check_flags
 from elmo_plugin.data.dataset_readers.lines import numbered_lines
-from elmo_plugin.elmo_embedder import DEFAULT_BATCH_SIZE, DEFAULT_OPTIONS_FILE, DEFAULT_WEIGHT_FILE, ElmoEmbedder, choose_device
+from elmo_plugin.elmo_embedder import (
+    DEFAULT_BATCH_SIZE,
+    DEFAULT_OPTIONS_FILE,
+    DEFAULT_WEIGHT_FILE,
+    ElmoEmbedder,
+    choose_device,
+)
 from elmo_plugin.models.archived_bilm import load_archived_bilm
 from elmo_plugin.parquet_vectors import ParquetWriter, check_pyarrow
 
@@ -101,7 +107,12 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
         "--cached-words", type=int, metavar="N", default=CACHED_WORDS, help="words whose vectors are remembered"
     )
     subparser.add_argument(
-        "--cuda-device", type=int, nargs="+", metavar="N", default=[-1], help="numbers of GPUs, a process each; -1 is the CPU"
+        "--cuda-device",
+        type=int,
+        nargs="+",
+        metavar="N",
+        default=[-1],
+        help="numbers of GPUs, a process each; -1 is the CPU",
     )
     subparser.add_argument("--processes", type=int, metavar="N", help="share the text among so many processes, on the CPU")
     subparser.add_argument(
@@ -231,7 +242,9 @@ class Lines:
         if path == STANDARD_INPUT:
             self._kept = [line.strip() for line in sys.stdin]
         elif not os.path.isfile(path):
-            raise ValueError(f"There is no file {path}. Give a text of one tokenised sentence a line, or - for standard input.")
+            raise ValueError(
+                f"There is no file {path}. Give a text of one tokenised sentence a line, or - for standard input."
+            )
 
     def __iter__(self) -> Iterator[str]:
         if self._kept is not None:

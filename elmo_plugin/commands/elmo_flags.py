@@ -22,7 +22,9 @@ def check_flags(args: argparse.Namespace) -> None:
     if args.archive is not None:
         given = _given(args, ["options_file", "weight_file", "sidecar_file", "vocabulary_file"])
         if given:
-            raise ValueError(f"--archive holds all of a biLM, so {given} can't be given with it. Leave one or the other out.")
+            raise ValueError(
+                f"--archive holds all of a biLM, so {given} can't be given with it. Leave one or the other out."
+            )
     if files.count(None) == 1:
         missing = "--options-file" if args.options_file is None else "--weight-file"
         raise ValueError(f"Give --options-file and --weight-file together; {missing} is missing.")
@@ -33,21 +35,27 @@ def check_flags(args: argparse.Namespace) -> None:
             + ["processes", "invariant"],
         )
         if given:
-            raise ValueError(f"--token-embeddings reads words out of context, so {given} would change nothing. Leave it out.")
+            raise ValueError(
+                f"--token-embeddings reads words out of context, so {given} would change nothing. Leave it out."
+            )
     elif args.forget_sentences and args.use_sentence_keys:
         raise ValueError(
-            "--use-sentence-keys keeps the sentences as names and writes no sentence_to_index, so --forget-sentences can't "
+            "--use-sentence-keys keeps the sentences as names and writes no sentence_to_index, so "
+            "--forget-sentences can't "
             "be given with it. Leave one of them out."
         )
     if args.state == STATEFUL and args.token_budget is not None:
         raise ValueError(
-            "--token-budget sorts sentences by length, but --state stateful reads them in their order. Give --batch-size, or "
+            "--token-budget sorts sentences by length, but --state stateful reads them in their order. Give "
+            "--batch-size, or "
             "another --state."
         )
     _check_format(args)
     _check_processes(args)
     if args.state not in (None, STEADY) and args.sidecar_file is not None:
-        raise ValueError(f"--sidecar-file holds the steady state, which --state {args.state} does not use. Leave one of them out.")
+        raise ValueError(
+            f"--sidecar-file holds the steady state, which --state {args.state} does not use. Leave one of them out."
+        )
     if args.input_file != STANDARD_INPUT and os.path.realpath(args.input_file) == os.path.realpath(args.output_file):
         raise ValueError(f"INPUT and OUTPUT are both {args.input_file}. Give another name for the output.")
 
@@ -56,11 +64,17 @@ def _check_format(args: argparse.Namespace) -> None:
     if args.format == STORE:
         given = _given(args, ["forget_sentences", "use_sentence_keys"])
         if given:
-            raise ValueError(f"--format store finds sentences by their words, so {given} would change nothing. Leave it out.")
+            raise ValueError(
+                f"--format store finds sentences by their words, so {given} would change nothing. Leave it out."
+            )
         if args.form != ALL:
-            raise ValueError(f"--format store keeps all layers, so that their mix can be learnt. Give --all, not --{args.form}.")
+            raise ValueError(
+                f"--format store keeps all layers, so that their mix can be learnt. Give --all, not --{args.form}."
+            )
     if args.format == PARQUET and args.use_sentence_keys:
-        raise ValueError("--format parquet has sentences as a column, so --use-sentence-keys would change nothing. Leave it out.")
+        raise ValueError(
+            "--format parquet has sentences as a column, so --use-sentence-keys would change nothing. Leave it out."
+        )
 
 
 def _check_processes(args: argparse.Namespace) -> None:
@@ -68,7 +82,9 @@ def _check_processes(args: argparse.Namespace) -> None:
     if args.processes is not None and args.processes < 1:
         raise ValueError(f"--processes must be at least 1, but it is {args.processes}.")
     if args.processes is not None and (several or args.cuda_device[0] >= 0):
-        raise ValueError("--processes share the CPU; of GPUs each has a process. Give --cuda-device several numbers instead.")
+        raise ValueError(
+            "--processes share the CPU; of GPUs each has a process. Give --cuda-device several numbers instead."
+        )
     if several and (min(args.cuda_device) < 0 or len(set(args.cuda_device)) < len(args.cuda_device)):
         raise ValueError(
             f"Several numbers of --cuda-device must be those of different GPUs, but they are "
@@ -78,7 +94,8 @@ def _check_processes(args: argparse.Namespace) -> None:
         raise ValueError("--token-embeddings runs in one process. Give one --cuda-device.")
     if args.state == STATEFUL and (several or (args.processes or 1) > 1):
         raise ValueError(
-            "--state stateful reads every sentence after the one before, which several processes can't. Give one process and "
+            "--state stateful reads every sentence after the one before, which several processes can't. Give one "
+            "process and "
             "one --cuda-device, or another --state."
         )
 

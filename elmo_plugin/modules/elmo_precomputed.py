@@ -69,7 +69,9 @@ class ElmoPrecomputedEmbedder(LayerMixer):
     ) -> None:
         if (options_file is None) != (weight_file is None):
             missing = "options_file" if options_file is None else "weight_file"
-            raise ConfigurationError(f"The embedder elmo_precomputed: `{missing}` is missing. Give both files, or neither.")
+            raise ConfigurationError(
+                f"The embedder elmo_precomputed: `{missing}` is missing. Give both files, or neither."
+            )
         try:
             described = _archived_description(serialization_dir, store)
             found = None if described is not None and not os.path.isdir(store) else VectorStore(store)

@@ -40,7 +40,8 @@ class LayerMixer(TokenEmbedder):
         super().__init__()
         if num_output_representations < 1:
             raise ConfigurationError(
-                f"`num_output_representations` of the embedder {name} is the number of mixes to give, at least 1, but it "
+                f"`num_output_representations` of the embedder {name} is the number of mixes to give, at least 1, "
+                "but it "
                 f"is {num_output_representations}."
             )
         self._name, self.representation_dim = name, representation_dim
