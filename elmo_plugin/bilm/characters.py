@@ -10,7 +10,7 @@ Every id here is in the *shifted* form, one higher than in the table above, so t
 bilm-tf's vocabulary of characters (Peters et al. 2018).
 """
 
-from typing import Iterable, List, Sequence
+from typing import List, Sequence
 
 import numpy
 
@@ -43,30 +43,21 @@ def word_to_characters(word: str, max_characters: int) -> List[int]:
     return ids + [PADDING_ID] * (max_characters - len(ids))
 
 
-def words_to_characters(words: Sequence[str], max_characters: int, dtype: type = numpy.int64) -> numpy.ndarray:
+def words_to_characters(words: Sequence[str], max_characters: int) -> numpy.ndarray:
     """
     The ids of many words.
 
-    # Parameters
-
-    dtype : of the result. Ids fit into `int16`, a quarter of the memory.
-
     # Returns
 
-    Shape: (num_types, max_characters)
+    `int64` array. Shape: (num_types, max_characters)
     """
-    result = numpy.full((len(words), max_characters), PADDING_ID, dtype=dtype)
+    result = numpy.full((len(words), max_characters), PADDING_ID, dtype=numpy.int64)
     for row, word in zip(result, words):
         inside = _SENTENCE_MARKS.get(word)
         if inside is None:
             encoded = word.encode("utf-8", "ignore")[: max_characters - 2]
-            inside = numpy.frombuffer(encoded, dtype=numpy.uint8) + numpy.int16(1)
+            inside = numpy.frombuffer(encoded, dtype=numpy.uint8) + numpy.int64(1)
         row[0] = BEGIN_WORD_ID
         row[1 : len(inside) + 1] = inside
         row[len(inside) + 1] = END_WORD_ID
     return result
-
-
-def count_cut_words(words: Iterable[str], max_characters: int) -> int:
-    """How many of `words` are longer than the width allows, and lose their end."""
-    return sum(len(word.encode("utf-8", "ignore")) > max_characters - 2 for word in words)

@@ -1,7 +1,7 @@
 import numpy
 import pytest
 
-from elmo_plugin.bilm.characters import count_cut_words, word_to_characters, words_to_characters
+from elmo_plugin.bilm.characters import word_to_characters, words_to_characters
 
 WORDS = ["<S>", "</S>", "<UNK>", "<s>", "", "a", "café", "e\u0301", "中文", "🙂", "\x00", "\u200b", "a b", "x" * 10000]
 WORDS += ["中" * count for count in (15, 16, 17)] + ["\ud83d", "ab\udc80c", "\udfff" * 60]
@@ -46,15 +46,3 @@ def test_ids_are_those_of_allennlps_mapper():
     mapper = pytest.importorskip("allennlp.data.token_indexers.elmo_indexer").ELMoCharacterMapper()
     words = WORDS + [chr(code) * 5 for code in range(1, 0x3000, 7)]
     assert words_to_characters(words, 50).tolist() == [mapper.convert_word_to_char_ids(word) for word in words]
-
-
-def test_words_that_lose_their_end_are_counted():
-    words = ["x" * 48, "x" * 49, "中" * 16, "中" * 16 + "a", "\ud800" * 60]
-    assert count_cut_words(words, 50) == 2
-    assert count_cut_words(words, 51) == 0
-
-
-def test_ids_fit_into_the_narrow_type_that_many_words_are_kept_in():
-    narrow = words_to_characters(WORDS, 50, numpy.int16)
-    assert narrow.dtype == numpy.int16
-    numpy.testing.assert_array_equal(narrow, words_to_characters(WORDS, 50))
