@@ -145,6 +145,10 @@ def _check_machines(place: Path, software: Dict[str, str]) -> None:
         places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in machines]
         looks = [_task().options(scheduling_strategy=place).remote(look, item) for place in places]
         answers = [_result(reference) for reference in looks]
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"engine: a machine of the Ray cluster lacks something ({error}); install this package on all of them."
+        ) from error
     finally:
         probe.unlink()
     if not answers:

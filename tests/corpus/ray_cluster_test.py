@@ -152,6 +152,17 @@ def test_a_machine_that_does_not_see_the_output_is_named(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def lack_something(item):
+    raise ModuleNotFoundError("No module named 'elmo_plugin'")
+
+
+def test_a_machine_without_this_package_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "_look", lack_something)
+    with pytest.raises(ValueError, match="lacks something .No module named 'elmo_plugin'.; install this package on all"):
+        with ray_cluster.ray_cluster(None, 1, tmp_path, {}):
+            pass
+
+
 def test_a_machine_with_other_versions_is_named(tmp_path):
     with pytest.raises(ValueError, match="other versions, {'spacy': '.*'}, than this machine, {'spacy': '0.1'}"):
         with ray_cluster.ray_cluster(None, 1, tmp_path, {"spacy": "0.1"}):
