@@ -78,8 +78,7 @@ class Streams:
 
     Without shuffling, a row is one run of the whole text. With it, shards come in random order, some at a time, as many
     as hold `TOKENS_PER_GROUP`; their sentences are shuffled together and dealt to all rows. Memory is bounded by such a
-    group, whatever the size of the text. Only the lengths of the sentences are read before the first window, about a
-    second for a billion words.
+    group, whatever the size of the text. Only the lengths of the sentences are read before the first window.
 
     # Parameters
 
