@@ -1,6 +1,6 @@
 """
-ELMo with the two mistakes of the reference demonstration of lexical analysis, to measure what they cost. It is no part of
-the plugin: a config reaches it by `--include-package benchmarks.lac_ablation`, in the project's root.
+ELMo with the two mistakes of the reference demonstration of lexical analysis, to measure what they cost. It is no part
+of the plugin: a config reaches it by `--include-package benchmarks.lac_ablation`, in the project's root.
 
     allennlp-elmo train training_configs/lac_with_elmo.jsonnet -s OUT --include-package benchmarks.lac_ablation \
       -o '{"model.text_field_embedder.token_embedders.elmo.type": "elmo_with_mistakes"}'
@@ -35,8 +35,8 @@ def with_backward_halves_unreversed(representations: Representations) -> Represe
 @TokenEmbedder.register("elmo_with_mistakes")
 class ElmoWithMistakes(ElmoEmbedder):
     """
-    `ElmoEmbedder`, its backward outputs not turned round and its residual connections left out, each of them unless it is
-    switched off.
+    `ElmoEmbedder`, its backward outputs not turned round and its residual connections left out, each of them unless it
+    is switched off.
 
     Registered as a `TokenEmbedder` with name "elmo_with_mistakes".
 

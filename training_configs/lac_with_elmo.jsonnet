@@ -1,4 +1,5 @@
-// Chinese words, their classes and names in one pass. lac_with_elmo.jsonnet and lac_baseline.jsonnet differ in `elmo` alone.
+// Chinese words, their classes and names in one pass. lac_with_elmo.jsonnet and lac_baseline.jsonnet differ in `elmo`
+// alone.
 //
 //   allennlp train training_configs/lac_with_elmo.jsonnet -s OUT
 //   allennlp predict OUT/model.tar.gz raw.txt --predictor elmo_lac

@@ -45,8 +45,8 @@ def sentences_of(items: Iterable[Item], max_characters: int = DEFAULT_MAX_CHARAC
     """
     Characters or words, a sentence at a time and without white space. A sentence ends with one of `。！？!?…` or a line,
     and keeps the quotes and brackets that close behind it. What is longer than `max_characters` is cut behind its last
-    clause mark (`，`, `；` …) within that many, or, where there is none, behind the last item within that many; no item is
-    ever cut.
+    clause mark (`，`, `；` …) within that many, or, where there is none, behind the last item within that many; no item
+    is ever cut.
 
     # Parameters
 

@@ -30,8 +30,8 @@ The classes of words that lexical analysis tells apart, and what the tags of cor
 | ORG   | organisations                           | nt        |                  |
 | TIME  | times                                   | t Tg      |                  |
 
-`TABLES` is this table in another order; a test holds the two together. PFR is the tag set of Peking University's People's
-Daily corpus, whose tags of two letters with a capital are single morphemes of a class; `na` and `vvn` are slips of its
+`TABLES` is this table in another order; a test holds the two together. PFR is the tag set of Peking University's
+People's Daily corpus, whose tags of two letters with a capital are single morphemes of a class; `na` and `vvn` are slips of its
 January 1998. UPOS is that of Universal Dependencies, which has no names of people, places, organisations or times.
 """
 

@@ -72,7 +72,8 @@ class ElmoTagger(Model):
 
     # Raises
 
-    `ConfigurationError` where sizes disagree, or the vocabulary has no tags or tags of another scheme.
+    `ConfigurationError` where sizes disagree, the vocabulary has no tags or tags of another scheme, or a sentence has
+    no word.
     """
 
     default_predictor = "elmo_tagger"
@@ -132,10 +133,12 @@ class ElmoTagger(Model):
         # Returns
 
         `logits`, shape (batch_size, num_tokens, number of tags); `tags`, for each sentence the list of its decoded
-        tag ids, padding left out (not while training without `decode_in_training`); `words`, where there is metadata; `loss`, where there are gold tags.
+        tag ids, padding left out (not while training without `decode_in_training`); `words`, where there is metadata;
+        `loss`, where there are gold tags.
         """
         # Shape: (batch_size, num_tokens)
         mask = get_text_field_mask(tokens)
+        _check_that_all_have_words(mask)
         embedded = self.dropout(self.text_field_embedder(tokens))
         encoded = self.dropout(self.encoder(embedded, mask))
         if self.feedforward is not None:
@@ -199,6 +202,15 @@ def _types_of(tags: Dict[int, str], tag_scheme: str, label_namespace: str) -> Li
             f"tag_scheme, with the tags of the vocabulary's namespace {label_namespace!r}: {error}. Give the model and "
             f"the dataset reader the same tag_scheme."
         ) from error
+
+
+def _check_that_all_have_words(mask: torch.Tensor) -> None:
+    empty = torch.nonzero(~mask.any(dim=1)).flatten().tolist()
+    if empty:
+        raise ConfigurationError(
+            f"Sentence {empty[0] + 1} of a batch of {mask.size(0)} has no word, so there is nothing to tag in it. Leave "
+            f"such sentences out, as the readers and predictors of elmo_plugin do."
+        )
 
 
 def _check_width(name: str, found: int, source: str, expected: int) -> None:

@@ -69,8 +69,8 @@ class LacPredictor(Predictor):
         super().__init__(model, dataset_reader, frozen)
         if not isinstance(dataset_reader, LacReader):
             raise ConfigurationError(
-                f"The predictor elmo_lac needs the reader elmo_lac, but the archive has a {type(dataset_reader).__name__}. "
-                f"Leave --predictor out, or train with training_configs/lac_with_elmo.jsonnet."
+                f"The predictor elmo_lac needs the reader elmo_lac, but the archive has a "
+                f"{type(dataset_reader).__name__}. Leave --predictor out, or train with training_configs/lac_with_elmo.jsonnet."
             )
         if batch_size < 1:
             raise ConfigurationError(f"batch_size of the predictor elmo_lac must be 1 or more, but it is {batch_size}.")
@@ -84,8 +84,8 @@ class LacPredictor(Predictor):
             return json.loads(line)
         except json.JSONDecodeError as error:
             raise ConfigurationError(
-                f'Expected a JSON object like {{"text": "raw text"}} on each line, found {shortened(line)} ({error}). For '
-                f"lines of plain text leave json_lines out."
+                f'Expected a JSON object like {{"text": "raw text"}} on each line, found {shortened(line)} ({error}). '
+                f"For lines of plain text leave json_lines out."
             ) from error
 
     def dump_line(self, outputs: JsonDict) -> str:

@@ -115,7 +115,13 @@
     batch_sampler: { type: 'bucket', batch_size: config.batch_size, sorting_keys: ['tokens'] },
   },
   validation_data_loader: {
-    batch_sampler: { type: 'bucket', batch_size: 4 * config.batch_size, sorting_keys: ['tokens'], padding_noise: 0, shuffle: false },
+    batch_sampler: {
+      type: 'bucket',
+      batch_size: 4 * config.batch_size,
+      sorting_keys: ['tokens'],
+      padding_noise: 0,
+      shuffle: false,
+    },
   },
   trainer: {
     optimizer: { type: 'adam', lr: config.learning_rate },

@@ -33,8 +33,8 @@
   // Words that occur less often in training are unknown ones; their vector is learned from those.
   min_count:: 2,
   word_dim:: 50,
-  // A text file of vectors, `word number number …`, of width word_dim (.gz, .xz, and word2vec's first line are fine); null
-  // to start from random ones. Each word of it is known then, whether training has it or not. They are lower-case words.
+  // A text file of vectors, `word number number …`, of width word_dim (.gz, .xz, and word2vec's first line are fine);
+  // null to start from random ones. Each word of it is known then, whether training has it or not. They are lower-case.
   word_vectors:: null,
   // Whether the vectors learn too; without that, a large file costs much less time.
   train_word_vectors:: true,

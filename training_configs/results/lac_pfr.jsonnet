@@ -1,6 +1,7 @@
 // Chinese words, classes and names: People's Daily, January 1998 (Peking University; free for research).
 //
-//   DATA=pfr199801 BILM=zh-elmo allennlp elmo-results training_configs/results/lac_pfr.jsonnet --runs OUT --page docs/results.md
+//   DATA=pfr199801 BILM=zh-elmo allennlp elmo-results training_configs/results/lac_pfr.jsonnet --runs OUT \
+//     --page docs/results.md
 //
 // DATA is a folder with train.txt and dev.txt, BILM one that elmo-export wrote, of a biLM of characters. The third arm
 // repeats two mistakes of the reference demonstration (docs/tasks.md).

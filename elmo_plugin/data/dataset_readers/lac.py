@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 @DatasetReader.register("elmo_lac")
 class LacReader(DatasetReader):
     """
-    Reads segmented text with parts of speech for a tagger of characters, which then finds words, their classes and names
-    in one pass: each character has the tag of its place in its word and of the word's class, `B-n E-n S-v`.
+    Reads segmented text with parts of speech for a tagger of characters, which then finds words, their classes and
+    names in one pass: each character has the tag of its place in its word and of the word's class, `B-n E-n S-v`.
 
     Text is written `word/tag` with names in brackets, as in the People's Daily corpus, or in CoNLL columns. What the
-    tags become stands in `elmo_plugin/data/word_classes.py`. A name is one word: what a bracket holds, and a family name
-    with its given name. Paragraphs are cut into sentences, as the predictor cuts raw text. Identifiers in front of
-    lines, empty lines and what was joined are counted and logged.
+    tags become stands in `elmo_plugin/data/word_classes.py`. A name is one word: what a bracket holds, and a family
+    name with its given name. Paragraphs are cut into sentences, as the predictor cuts raw text. Identifiers in front
+    of lines, empty lines and what was joined are counted and logged.
 
     Registered as a `DatasetReader` with name "elmo_lac".
 
@@ -85,7 +85,9 @@ class LacReader(DatasetReader):
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"The reader elmo_lac: {error}") from error
         if max_characters < 1:
-            raise ConfigurationError(f"max_characters of the reader elmo_lac must be 1 or more, but it is {max_characters}.")
+            raise ConfigurationError(
+                f"max_characters of the reader elmo_lac must be 1 or more, but it is {max_characters}."
+            )
         self._token_indexers = {"tokens": SingleIdTokenIndexer()} if token_indexers is None else token_indexers
         self._join_names = join_names
         self._half_width = half_width

@@ -109,12 +109,12 @@ def _close(paragraph: Paragraph, opened: List[int], tag: str, token: str) -> Non
     position = len(paragraph.words)
     if not opened:
         raise ConfigurationError(
-            f"{paragraph.place}: a bracket closes behind {token!r}, word {position}, and none is open. Open it in the same "
-            f"line, or take it out."
+            f"{paragraph.place}: a bracket closes behind {token!r}, word {position}, and none is open. Open it in the "
+            f"same line, or take it out."
         )
     if not tag:
         raise ConfigurationError(
-            f"{paragraph.place}: the bracket that closes behind {token!r}, word {position}, has no tag. Expected one such "
-            f"as ]nt."
+            f"{paragraph.place}: the bracket that closes behind {token!r}, word {position}, has no tag. Expected one "
+            f"such as ]nt."
         )
     paragraph.brackets.append(Bracket(tag, opened.pop(), position))

@@ -21,8 +21,8 @@ class SpanF1(Metric):
         precision = correct / predicted,  recall = correct / gold,  F1 = 2 correct / (predicted + gold)
 
     summed over all sentences seen, and for each type alone; 0 where a denominator is 0, so never NaN. All of it comes
-    from one table, the confusion: how many gold spans of a type have a predicted one of each type at the very same place,
-    how many have none (missed), and how many predicted ones have no gold one there (spurious).
+    from one table, the confusion: how many gold spans of a type have a predicted one of each type at the very same
+    place, how many have none (missed), and how many predicted ones have no gold one there (spurious).
 
     Where spans cover a text, as words do, `names` are told apart: their own F1, and the segmentation's, for which the
     place alone counts.
@@ -91,7 +91,8 @@ class SpanF1(Metric):
         types are `other`.
         """
         labels = [
-            span_type or "span" if self._names is None or span_type in self._names else OTHER for span_type in self._types
+            span_type or "span" if self._names is None or span_type in self._names else OTHER
+            for span_type in self._types
         ]
         counts: Dict[str, int] = {}
         for row, gold in enumerate([*labels, SPURIOUS]):
