@@ -67,3 +67,20 @@ def test_represented_sentences_equal_those_of_the_cpu(window):
         found, _ = model.represent(words.cuda(), model.zero_state(4))
     for layer, gpu_layer in zip(expected.layers, found.layers):
         assert torch.allclose(layer, gpu_layer.cpu(), atol=1e-4)
+
+
+@pytest.mark.parametrize("num_samples", [None, 10])
+def test_a_step_under_bfloat16_is_near_that_of_float32(window, num_samples):
+    tensors = {name: tensor.cuda() for name, tensor in window.items()}
+    outputs = []
+    for autocast in (None, torch.bfloat16):
+        torch.manual_seed(2)
+        model = LanguageModel(OPTIONS, autocast=autocast).cuda()
+        torch.manual_seed(3)
+        outputs.append(model(**tensors, state=model.zero_state(4), num_samples=num_samples))
+        outputs[-1].forward_losses.sum().backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        assert {gradient.dtype for gradient in gradients} == {torch.float32}
+    assert outputs[1].forward_losses.dtype == outputs[1].state.forward_.memory.dtype == torch.float32
+    assert not torch.equal(outputs[0].forward_losses, outputs[1].forward_losses)
+    torch.testing.assert_close(outputs[1].forward_losses, outputs[0].forward_losses, rtol=0.02, atol=0.05)

@@ -30,17 +30,21 @@ def in_the_projects_root(project_root, monkeypatch):
     monkeypatch.chdir(project_root)
 
 
+def underscored(settings):
+    return {key.replace(".", "__"): value for key, value in settings.items()}
+
+
 @pytest.fixture(scope="module")
 def trained(project_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("autocast") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project_root)
-        train(folder, **{key.replace(".", "__"): value for key, value in SETTINGS.items()})
+        train(folder, **underscored(SETTINGS))
     return folder
 
 
 def test_it_learns_about_what_float32_learns(trained, tmp_path):
-    train(tmp_path / "out", **{key.replace(".", "__"): value for key, value in {**SETTINGS, "model.autocast": None}.items()})
+    train(tmp_path / "out", **underscored({**SETTINGS, "model.autocast": None}))
     rounded, exact = (json.loads((folder / "metrics.json").read_text()) for folder in (trained, tmp_path / "out"))
     assert rounded["training_loss"] != exact["training_loss"], "nothing was rounded"
     assert rounded["training_loss"] == pytest.approx(exact["training_loss"], rel=0.01)
@@ -73,5 +77,5 @@ def test_a_training_that_is_taken_up_in_the_middle_takes_the_same_steps_bit_for_
 def test_another_precision_is_refused_with_the_one_there_is(autocast, tmp_path):
     (tmp_path / "words.txt").write_text("<S>\n</S>\n<UNK>\na\n")
     params = Params({"type": "language_model", "options": small_options(), "autocast": autocast})
-    with pytest.raises(ConfigurationError, match=f'`autocast` must be "bfloat16" or null, but it is .*{autocast}.*use_amp'):
+    with pytest.raises(ConfigurationError, match=f'must be "bfloat16" or null, but it is .*{autocast}.*use_amp'):
         Model.from_params(params, vocab=ElmoVocabulary.from_word_file(str(tmp_path / "words.txt")))

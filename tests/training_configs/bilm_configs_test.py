@@ -140,15 +140,15 @@ def test_it_trains_through_allennlps_command_line_on_a_text_that_is_named(tmp_pa
 def test_adamw_with_warm_up_and_cosine_is_a_library_that_any_size_takes(tmp_path, project_root):
     folder = project_root / FOLDER
     path = tmp_path / "leaf.jsonnet"
-    path.write_text(f"(import '{folder}/bilm_small.jsonnet') + (import '{folder}/lib/adamw.libsonnet') + {{warmup_steps:: 7}}")
+    adamw = f"(import '{folder}/lib/adamw.libsonnet')"
+    path.write_text(f"(import '{folder}/bilm_small.jsonnet') + {adamw} + {{warmup_steps:: 7}}")
     params, plain = Params.from_file(str(path)).as_dict(), params_of("bilm_small").as_dict()
     optimizer = Optimizer.from_params(
         Params(params["trainer"].pop("optimizer")), model_parameters=[("weight", torch.nn.Parameter(torch.ones(1)))]
     )
     assert isinstance(optimizer, torch.optim.AdamW)
-    schedule = LearningRateScheduler.from_params(
-        Params(params["trainer"].pop("learning_rate_scheduler")), optimizer=optimizer, num_epochs=1, num_steps_per_epoch=70
-    )
+    schedule = Params(params["trainer"].pop("learning_rate_scheduler"))
+    schedule = LearningRateScheduler.from_params(schedule, optimizer=optimizer, num_epochs=1, num_steps_per_epoch=70)
     assert (schedule.warmup_steps, schedule.total_steps) == (7, 70)
     assert plain["trainer"].pop("optimizer")["type"] == "adagrad"
     assert plain["trainer"].pop("learning_rate_scheduler") is None

@@ -10,8 +10,8 @@ def full_softmax_loss(vectors: Tensor, targets: Tensor, weight: Tensor, bias: Te
     """
     `logsumexp(vectors weightᵀ + bias) - logit of the target`, never holding more than about `max_logits` logits.
 
-    The backward pass computes each slice of logits once more. Under autocast the products are in its precision; all else,
-    the sum of exponentials above all, is in that of `weight`.
+    The backward pass computes each slice of logits once more. Under autocast the products are in its precision; all
+    else, the sum of exponentials above all, is in that of `weight`.
 
     Shapes: (num_tokens, projection_dim), (num_tokens,), (num_words, projection_dim), (num_words,) to (num_tokens,)
     """

@@ -53,8 +53,8 @@ class CosineWithWarmup(PolynomialDecay):
             raise ConfigurationError(f"`final_fraction` must be from 0 to 1, but it is {final_fraction}.")
         if num_steps_per_epoch is not None and not 0 <= warmup_steps < num_epochs * num_steps_per_epoch:
             raise ConfigurationError(
-                f"`warmup_steps` must be from 0 to {num_epochs * num_steps_per_epoch - 1}, less than the steps of the whole "
-                f"training ({num_epochs} epochs of {num_steps_per_epoch}), but it is {warmup_steps}."
+                f"`warmup_steps` must be from 0 to {num_epochs * num_steps_per_epoch - 1}, less than the steps of the "
+                f"whole training ({num_epochs} epochs of {num_steps_per_epoch}), but it is {warmup_steps}."
             )
         self.final_fraction = final_fraction
         super().__init__(optimizer, num_epochs, num_steps_per_epoch, warmup_steps=warmup_steps)
