@@ -3,17 +3,19 @@ A process that has imported everything and trains in forks of itself: a test pay
 
 It reads requests from standard input, a line of JSON each, and answers each with a line:
 
-    {"folder": …, "data": …, "overrides": {…}, "node_rank": 0, "float64": false}   the process id of the training
-    {"wait": process id}                                                        its exit status, negative: the signal
+    {"folder": …, "overrides": {…}, "node_rank": 0, "float64": false, "dies_before_best": false}   its process id
+    {"wait": process id}                                                   its exit status; negative, the signal
 
 A training is `train_model` with training_configs/bilm.jsonnet, in a process group of its own, so that a test can kill
-it with all its workers. It recovers where there is something in FOLDER/out. Every worker appends the loss of every step to FOLDER/losses_K.txt
-as `epoch step loss windows`, the loss in hexadecimal: every bit of it. Its last word on why it ended is in FOLDER/log.txt.
+it with all its workers. It recovers where there is something in FOLDER/out. Worker K appends the loss of every step to
+FOLDER/losses_K.txt as `epoch step loss windows`, the loss in hexadecimal: every bit of it. What it has to say is in
+FOLDER/log.txt.
 """
 
 import functools
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Dict
@@ -24,6 +26,7 @@ import torch  # noqa: E402
 import torch.multiprocessing  # noqa: E402
 from allennlp.commands.train import train_model  # noqa: E402
 from allennlp.common import Params  # noqa: E402
+from allennlp.training import gradient_descent_trainer  # noqa: E402
 from allennlp.training.callbacks import TrainerCallback  # noqa: E402
 
 import elmo_plugin  # noqa: E402, F401
@@ -45,14 +48,15 @@ class LossesToFile(TrainerCallback):
 
 def count_windows() -> None:
     """Keeps count of the windows that are made of text, in `Streams.windows_made`."""
-    make, Streams.windows_made = Streams._window, 0
+    from_window, Streams.windows_made = Streams.from_window, 0
 
-    @functools.wraps(make)
-    def counting(self, *args):
-        Streams.windows_made += 1
-        return make(self, *args)
+    @functools.wraps(from_window)
+    def counting(self, first):
+        for window in from_window(self, first):
+            Streams.windows_made += 1
+            yield window
 
-    Streams._window = counting
+    Streams.from_window = counting
 
 
 def train(request: Dict[str, Any]) -> None:
@@ -61,6 +65,8 @@ def train(request: Dict[str, Any]) -> None:
     torch.set_num_threads(1)
     if request.get("float64", False):
         torch.set_default_dtype(torch.float64)
+    if request.get("dies_before_best", False):
+        gradient_descent_trainer.hardlink_or_copy = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
     params = Params.from_file("training_configs/bilm.jsonnet", json.dumps(request["overrides"]))
     out = folder / "out"
     # A training that was killed before it had begun is begun again.

@@ -1,7 +1,7 @@
 """A training that was killed goes on as if it had not been."""
 
 import random
-import time
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, List
@@ -35,10 +35,9 @@ def train_with_kills(trainer: Trainer, folder: Path, overrides: Dict[str, Any], 
         training = trainer.start(folder, overrides)
         # Three in four are killed while they train, the others as they start.
         if rng.random() < 0.75:
-            training.kill_after(1, seconds=rng.random() * 0.4)
+            training.kill_after(rng.randint(1, 30), seconds=rng.random() * 0.01)
         else:
-            time.sleep(rng.random() * 0.4)
-            training.kill()
+            training.kill_after(0, seconds=rng.random() * 0.4)
     return trainer.train(folder, overrides)
 
 
@@ -61,6 +60,7 @@ def test_a_training_killed_twenty_times_takes_the_same_steps_bit_for_bit(trainer
     overrides = {
         **RANDOM,
         **checkpoints(save_every_num_batches=7, keep_most_recent_by_count=2),
+        "trainer.num_epochs": 3,
         "trainer.learning_rate_scheduler": {"type": "linear_with_warmup", "warmup_steps": 20},
     }
     undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
@@ -86,14 +86,15 @@ def test_so_does_one_with_everything_that_has_a_state(trainer, text, tmp_path, w
         **RANDOM,
         **workers,
         **checkpoints(save_every_num_batches=3, save_every_num_seconds=0.5, keep_most_recent_by_count=2),
+        "trainer.num_epochs": 3,
         "trainer.num_gradient_accumulation_steps": 2,
         "trainer.moving_average": {"type": "exponential", "decay": 0.9},
         "trainer.learning_rate_scheduler": {"type": "noam", "model_size": 16, "warmup_steps": 10},
     }
     undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
     killed = trainer.start(tmp_path / "killed", overrides)
-    for num_steps in (0, 4, 5, 5):
-        killed.kill_after(num_steps, seconds=0.1)
+    for num_steps, seconds in ((0, 0.3), (4, 0.0), (5, 0.0), (5, 0.0)):
+        killed.kill_after(num_steps, seconds)
         killed = trainer.start(tmp_path / "killed", overrides)
     killed.succeed()
     for worker in range(2 if workers else 1):
@@ -102,6 +103,15 @@ def test_so_does_one_with_everything_that_has_a_state(trainer, text, tmp_path, w
         # or one, where that is the last of an epoch.
         assert set(first_windows(killed, worker)) <= {1, 2}
     assert_same_best(undisturbed, killed)
+
+
+def test_one_killed_when_best_th_was_gone_and_the_new_one_not_yet_there_has_it_again(trainer, text, tmp_path):
+    overrides = {**text, "trainer.num_epochs": 1}
+    undisturbed = trainer.train(tmp_path / "undisturbed", overrides)
+    killed = trainer.start(tmp_path / "killed", overrides, dies_before_best=True)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "out" / "best.th").exists()
+    assert_same_best(undisturbed, trainer.train(tmp_path / "killed", overrides))
 
 
 def training_states(training: Training) -> List[Dict[str, Any]]:

@@ -61,10 +61,10 @@ class Training:
     def kill_after(self, num_steps: int, seconds: float = 0.0) -> None:
         """Kills it some time after it has taken so many steps more."""
         goal = len(self.steps()) + num_steps
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while len(self.steps()) < goal:
-            assert time.monotonic() < deadline, f"no step in two minutes: {self.log()[-4000:]}"
-            time.sleep(0.02)
+            assert time.monotonic() < deadline, f"no step in ten minutes: {self.log()[-4000:]}"
+            time.sleep(0.005)
         time.sleep(seconds)
         self.kill()
 
@@ -96,16 +96,10 @@ class Trainer:
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
-    def start(
-        self, folder: Path, overrides: Dict[str, Any], node_rank: int = 0, float64: bool = False
-    ) -> Training:
+    def start(self, folder: Path, overrides: Dict[str, Any], **options: Any) -> Training:
+        """With `options` of a request to forked_training.py."""
         folder.mkdir(parents=True, exist_ok=True)
-        request = {
-            "folder": str(folder),
-            "overrides": {**TINY, **overrides},
-            "node_rank": node_rank,
-            "float64": float64,
-        }
+        request = {"folder": str(folder), "overrides": {**TINY, **overrides}, **options}
         return Training(self, folder, self.ask(request))
 
     def train(self, folder: Path, overrides: Dict[str, Any], **options: Any) -> Training:
