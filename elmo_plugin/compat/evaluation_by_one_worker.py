@@ -18,9 +18,9 @@ _run = TrainModel.run
 def _checked_run(self: TrainModel) -> Dict[str, Any]:
     if is_distributed() and self.evaluate_on_test and self.evaluation_data_loader is not None:
         raise ConfigurationError(
-            "In distributed training AllenNLP would evaluate on the test data in one process, which waits for the others "
-            "for ever. Set `evaluate_on_test` to false, and run `allennlp evaluate` on the archive when the training is "
-            "done."
+            "In distributed training AllenNLP would evaluate on the test data in one process, which waits for the "
+            "others for ever. Set `evaluate_on_test` to false, and run `allennlp evaluate` on the archive when the "
+            "training is done."
         )
     return _run(self)
 

@@ -56,7 +56,7 @@ def assert_same_training(one: Training, first: Training, second: Training, worke
         assert [step[:2] for step in both] == [alone[:2], alone[:2]]
         mean = sum(float.fromhex(step.loss) for step in both) / 2
         assert float.fromhex(alone.loss) == pytest.approx(mean, rel=1e-5)
-    assert any(float.fromhex(step.loss) == 0.0 for _, *both in steps for step in both), "no worker was ever without text"
+    assert any(float.fromhex(step.loss) == 0.0 for _, *both in steps for step in both), "no worker ran out of text"
     assert_same_models(one, first)
 
 
@@ -121,7 +121,7 @@ def test_two_machines_follow_one(trainer, text, alone, tmp_path):
 
 
 def test_workers_exchange_sparse_gradients(trainer, text, tmp_path):
-    """Each draws words of its own, so there is no one process to compare with; `tests/compat` compares the gradients."""
+    """Each draws words of its own, so no one process compares; `tests/compat` compares the gradients."""
     sparse = {"model.num_samples": 40, "model.sparse_softmax": True, "trainer.num_epochs": 1, "trainer.grad_norm": 10.0}
     two = trainer.train(tmp_path, {**text, **TWO_WORKERS, **HALF_THE_ROWS, **sparse})
     losses = [float.fromhex(step.loss) for step in two.steps()]

@@ -80,7 +80,7 @@ def first_windows(training: Training, worker: int = 0) -> List[int]:
 
 @pytest.mark.parametrize("workers", [{}, TWO_WORKERS], ids=["one_process", "two_workers"])
 def test_so_does_one_with_everything_that_has_a_state(trainer, text, tmp_path, workers):
-    """Accumulated gradients, a schedule, a moving average, checkpoints by seconds and by batches; by several workers."""
+    """Accumulated gradients, a schedule, a moving average, checkpoints by seconds and by batches; several workers."""
     overrides = {
         **text,
         **RANDOM,
