@@ -42,7 +42,7 @@ class ElmoEmbedder(LayerMixer):
     options_file, weight_file : `str`
         A biLM in bilm-tf's files (`docs/formats.md`); paths or URLs.
     requires_grad : `bool`, optional (default = `False`)
-        Train the biLM too.
+        Train the biLM too. Gradients flow through whole sentences; AllenNLP's `Elmo` cuts them at every time step.
     do_layer_norm : `bool`, optional (default = `False`)
         Normalise each layer before mixing; see `ScalarMix`.
     dropout : `float`, optional (default = `0.5`)
