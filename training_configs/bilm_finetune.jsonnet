@@ -10,6 +10,8 @@
 //
 //   -o '{"train_data_path": "my/train*.txt", "validation_data_path": "my/heldout.txt", "vocabulary.file": "my/vocabulary.txt",
 //        "model.initializer": {"archive_file": "my/model.tar.gz"}}'
+//
+// On the text of a tagged corpus, its labels ignored, add "dataset_reader.word_column": 0.
 (import 'lib/bilm.libsonnet') + {
   local config = self,
 

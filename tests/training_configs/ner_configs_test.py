@@ -9,6 +9,7 @@ from allennlp.common import Params
 from allennlp.models import load_archive
 from allennlp.predictors import Predictor
 
+from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 
 BASELINE = "training_configs/ner_baseline.jsonnet"
@@ -141,3 +142,16 @@ def test_real_corpora_are_read_whole(shared_data, part, num_sentences):
     path = str(shared_data / "ner_en" / part)
     separator = "\t" if "wnut" in part else None
     assert sum(1 for _ in TaggingReader(separator=separator).read(path)) == num_sentences
+
+
+def test_the_bilm_can_learn_with_the_task_at_a_rate_of_its_own(tmp_path, project_root):
+    leaf = open(WITH_ELMO).read().replace("'lib/", f"'{project_root}/training_configs/lib/")
+    leaf = leaf.rstrip().removesuffix("}") + "  elmo_learning_rate:: 0.0001,\n}\n"
+    (tmp_path / "leaf.jsonnet").write_text(leaf)
+    model = train_model_from_file(tmp_path / "leaf.jsonnet", tmp_path / "out", overrides=json.dumps(SMALL))
+    learned = model.text_field_embedder.token_embedder_elmo.bilm.state_dict()
+    given = load_bilm("fixtures/bilm/options.json", "fixtures/bilm/weights.hdf5").state_dict()
+    moved = {name: float((learned[name] - tensor).abs().max()) for name, tensor in given.items()}
+    weights = [value for name, value in moved.items() if "weight" in name]
+    # Adam moves a number by its rate at most, more or less, in each of the 15 steps of the epoch.
+    assert all(0 < value < 15 * 3 * 0.0001 for value in weights), moved

@@ -46,6 +46,8 @@
   character_widths:: [3],
 
   elmo_dropout:: 0.5,
+  // The biLM learns with the task, at this rate; null keeps it frozen. 0.0001 is a good first try.
+  elmo_learning_rate:: null,
   // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
   mix_l2:: null,
   hidden_size:: 100,
@@ -118,7 +120,11 @@
             ngram_filter_sizes: config.character_widths,
           },
         },
-        [if config.elmo != null then 'elmo']: { type: 'elmo', dropout: config.elmo_dropout } + config.elmo,
+        [if config.elmo != null then 'elmo']: {
+          type: 'elmo',
+          dropout: config.elmo_dropout,
+          [if config.elmo_learning_rate != null then 'requires_grad']: true,
+        } + config.elmo,
       },
     },
     encoder: {
@@ -138,7 +144,13 @@
   },
   validation_data_loader: { batch_size: config.batch_size },
   trainer: {
-    optimizer: { type: 'adam', lr: config.learning_rate },
+    optimizer: {
+      type: 'adam',
+      lr: config.learning_rate,
+      [if config.elmo_learning_rate != null then 'parameter_groups']: [
+        [['token_embedder_elmo\\.bilm\\.'], { lr: config.elmo_learning_rate }],
+      ],
+    },
     num_epochs: config.num_epochs,
     patience: config.patience,
     validation_metric: '+f1',

@@ -1,4 +1,4 @@
-"""Plain text, one tokenised sentence a line."""
+"""Sentences without labels: plain text, one tokenised sentence a line, or the words of tagged files."""
 
 import logging
 from collections import Counter
@@ -10,6 +10,7 @@ from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import TextField
 
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
+from elmo_plugin.data.dataset_readers.columns import ColumnFormat
 from elmo_plugin.data.dataset_readers.lines import matching_files, numbered_lines
 from elmo_plugin.data.token_indexers.character_ids import ElmoCharacterIdsIndexer
 
@@ -33,10 +34,30 @@ class ElmoSentencesReader(DatasetReader):
 
     token_indexers : `Dict[str, TokenIndexer]`, optional (default = `{"elmo": elmo_character_ids}`)
         For the instances that AllenNLP's ordinary loaders ask for. `elmo_stream` takes the sentences as they are.
+    word_column : `int`, optional
+        The files are columns instead, as `elmo_tagging` reads them: a word a line, in this column, an empty line behind
+        each sentence. All other columns are left alone. For adapting a biLM to the text of a task, labels ignored.
+    separator, comment_prefix : `str`, optional
+        Of columns; as in `elmo_tagging`.
     """
 
-    def __init__(self, token_indexers: Optional[Dict[str, TokenIndexer]] = None, **kwargs) -> None:
+    def __init__(
+        self,
+        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        word_column: Optional[int] = None,
+        separator: Optional[str] = None,
+        comment_prefix: Optional[str] = None,
+        **kwargs,
+    ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        if word_column is None and (separator is not None or comment_prefix is not None):
+            raise ConfigurationError(
+                "The reader elmo_sentences: separator and comment_prefix are of files of columns. Set word_column too, or "
+                "leave them out."
+            )
+        self._columns = None
+        if word_column is not None:
+            self._columns = ColumnFormat(word_column, None, separator, comment_prefix)
         self._token_indexers = {"elmo": ElmoCharacterIdsIndexer()} if token_indexers is None else token_indexers
 
     def sentences(self, file_path: str) -> Iterator[List[str]]:
@@ -72,14 +93,18 @@ class ElmoSentencesReader(DatasetReader):
             )
 
     def _sentences_of(self, path: str, counts: Dict[str, int]) -> Iterator[List[str]]:
-        for _, line in numbered_lines(path):
-            words = line.split()
+        for words in self._lines_of(path):
             if words:
                 counts["marks"] += words.count(BEGIN_SENTENCE) + words.count(END_SENTENCE)
                 counts["sentences"] += 1
                 yield words
             else:
                 counts["blank"] += 1
+
+    def _lines_of(self, path: str) -> Iterator[List[str]]:
+        if self._columns is None:
+            return (line.split() for _, line in numbered_lines(path))
+        return (sentence.words for sentence in self._columns.sentences(path))
 
     def _read(self, file_path: str) -> Iterable[Instance]:
         for words in self.shard_iterable(self.sentences(file_path)):

@@ -111,3 +111,14 @@ def test_two_loader_workers_read_each_sentence_once(tmp_path):
 def test_no_more_instances_are_read_than_asked_for(tmp_path):
     (tmp_path / "text.txt").write_bytes(b"a\nb\nc\n")
     assert len(list(reader(max_instances=2).read(str(tmp_path / "text.txt")))) == 2
+
+
+def test_the_words_of_tagged_files_are_sentences_too(tmp_path):
+    (tmp_path / "text.conll").write_text("-DOCSTART-\tO\n\nO\tAnna\nO\tleft\n\n# a comment\nO\tOslo\n")
+    tagged = reader(word_column=1, separator="\t", comment_prefix="#")
+    assert list(tagged.sentences(str(tmp_path / "*.conll"))) == [["Anna", "left"], ["Oslo"]]
+
+
+def test_options_of_columns_without_a_column_are_refused():
+    with pytest.raises(ConfigurationError, match="Set word_column too"):
+        reader(separator="\t")
