@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.dispatch import linear, projected_lstms
+from elmo_plugin.bilm.ops.dispatch import input_gates, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm import Chain
 from elmo_plugin.bilm.options import LstmOptions
 from elmo_plugin.bilm.ragged import RaggedLayout
@@ -57,8 +57,8 @@ class ProjectedLstmLayer(nn.Module):
         hidden, memory : of this layer, rows in that layout's order.
             Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
         """
-        input_gates = linear(packed, self.weight_input, self.bias + self.forget_offset)
-        return Chain(input_gates, hidden, memory, self.weight_recurrent, self.weight_projection)
+        gates = input_gates(packed, self.weight_input, self.bias + self.forget_offset, len(hidden))
+        return Chain(gates, hidden, memory, self.weight_recurrent, self.weight_projection)
 
 
 class ProjectedLstm(nn.Module):

@@ -21,9 +21,11 @@ from torch.nn import functional
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
+from elmo_plugin.bilm.ops import projected_lstm_reading as reading
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
+from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
@@ -85,10 +87,20 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
 
 
+def input_gates(inputs: Tensor, weight: Tensor, bias: Tensor, batch_size: int) -> Tensor:
+    """`linear`, in the order in which the recurrence of so many rows takes it."""
+    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, weight, bias))
+    if is_fixed() or needs_gradient or not is_fast(inputs, weight, bias):
+        return linear(inputs, weight, bias)
+    return reading.input_gates(inputs, weight, bias, batch_size)
+
+
 def projected_lstms(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
     """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
+    if isinstance(chains[0].weight_recurrent, PackedMatrix):
+        return reading.projected_lstms_reading(chains, rows_per_step, cell_clip, projection_clip)
     is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
     if is_fixed():
         return projected_lstms_fixed(chains, rows_per_step, cell_clip, projection_clip)

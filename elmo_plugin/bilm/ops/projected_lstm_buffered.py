@@ -10,7 +10,7 @@ of them at once. That halves the number of small operations, and makes them larg
 chains run one after another, each with the caches to itself.
 
 Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim` (the plain loop keeps about 15 of
-`cell_dim`). Without gradients nothing is kept but the outputs.
+`cell_dim`). Where no gradient is wanted, `projected_lstm_reading` runs, which keeps nothing but the outputs.
 """
 
 import math
@@ -21,11 +21,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
-from elmo_plugin.bilm.ops.projected_lstm_forward import Buffers, clip_into, first_rows, forward, in_turn
-
-# Up to so many numbers torch works on a single core (its `GRAIN_SIZE`). Chains whose steps are larger gain nothing in
-# step; they were seen to take 5 % longer.
-MAX_NUMBERS_IN_STEP = 32768
+from elmo_plugin.bilm.ops.projected_lstm_forward import (
+    MAX_NUMBERS_IN_STEP,
+    Buffers,
+    clip_into,
+    first_rows,
+    forward,
+    in_turn,
+)
+from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 
 # Each gives `gradient * slope` in one pass; the first two find the slope from the function's value, the clip from its
 # argument.
@@ -44,14 +48,13 @@ def projected_lstms_buffered(
     The values and gradients of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes.
     Gradients of gradients are refused.
     """
+    tensors = [tensor for chain in chains for tensor in chain]
+    if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
+        return projected_lstms_reading(chains, rows_per_step, cell_clip, projection_clip)
     if len(chains) > 1 and chains[0].memory.numel() > MAX_NUMBERS_IN_STEP:
         return [projected_lstms_buffered([chain], rows_per_step, cell_clip, projection_clip)[0] for chain in chains]
     rows = [num_rows for num_rows in rows_per_step if num_rows > 0]
-    tensors = [tensor for chain in chains for tensor in chain]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        results = _ProjectedLstms.apply(rows, cell_clip, projection_clip, *tensors)
-    else:
-        results, _ = forward(chains, rows, cell_clip, projection_clip, keep=False)
+    results = _ProjectedLstms.apply(rows, cell_clip, projection_clip, *tensors)
     return [ChainOutput(*results[start : start + 3]) for start in range(0, len(results), 3)]
 
 
@@ -59,7 +62,7 @@ class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows: List[int], cell_clip: Optional[float], projection_clip: Optional[float], *tensors: Tensor):
         chains = [Chain(*tensors[start : start + 5]) for start in range(0, len(tensors), 5)]
-        results, buffers = forward(chains, rows, cell_clip, projection_clip, keep=True)
+        results, buffers = forward(chains, rows, cell_clip, projection_clip)
         ctx.save_for_backward(*buffers, *results[::3], *(tensor for chain in chains for tensor in chain[1:]))
         ctx.rows, ctx.cell_clip, ctx.projection_clip = rows, cell_clip, projection_clip
         return tuple(results)
