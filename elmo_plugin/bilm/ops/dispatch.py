@@ -13,6 +13,7 @@ The choice is made when an operation runs forward; its gradients follow.
 
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from importlib.util import find_spec
 from typing import Callable, ContextManager, Iterator, List, Optional, Sequence
 
 import torch
@@ -72,6 +73,15 @@ def is_fast(*tensors: Tensor) -> bool:
     return all(tensor.device.type == "cpu" and tensor.dtype == dtype for tensor in tensors)
 
 
+def has_own_kernels(device: torch.device, state: torch.dtype) -> bool:
+    """
+    Whether the recurrence is to run in kernels of its own (`ops.projected_lstm_triton`): on a GPU where Triton is
+    installed, with a state in float32, and unless an implementation is forced.
+    """
+    is_for_them = _forced.get() is None and device.type == "cuda" and state == torch.float32
+    return is_for_them and find_spec("triton") is not None
+
+
 def is_fixed() -> bool:
     """Whether `"fixed"` is forced."""
     return _forced.get() == FIXED
@@ -104,6 +114,11 @@ def projected_lstms(
     is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
     if is_fixed():
         return projected_lstms_fixed(chains, rows_per_step, cell_clip, projection_clip)
+    if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):
+        # Triton is not everywhere, and takes a while to import.
+        from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
+
+        return projected_lstms_triton(chains, rows_per_step, cell_clip, projection_clip)
     recurrence = projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 

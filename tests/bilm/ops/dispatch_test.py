@@ -6,7 +6,8 @@ import numpy
 import pytest
 import torch
 
-from elmo_plugin.bilm.ops.dispatch import IMPLEMENTATIONS, forced, is_fast
+from elmo_plugin.bilm.ops import dispatch
+from elmo_plugin.bilm.ops.dispatch import IMPLEMENTATIONS, forced, has_own_kernels, is_fast
 from tests.oracle_models import random_batch, random_model, random_states, to_state
 
 
@@ -21,6 +22,19 @@ def test_elsewhere_and_in_other_precisions_the_plain_definition_runs():
     assert not is_fast(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not is_fast(torch.zeros(1))
+
+
+def test_the_recurrence_has_kernels_of_its_own_on_a_gpu_where_triton_is_installed_and_nothing_is_forced(monkeypatch):
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: object())
+    assert has_own_kernels(gpu, torch.float32)
+    assert not has_own_kernels(torch.device("cpu"), torch.float32)
+    assert not has_own_kernels(gpu, torch.float64)
+    for implementation in (*IMPLEMENTATIONS, "fixed"):
+        with forced(implementation):
+            assert not has_own_kernels(gpu, torch.float32)
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: None)
+    assert not has_own_kernels(gpu, torch.float32)
 
 
 def test_an_implementation_is_forced_inside_the_context_only():
