@@ -49,7 +49,7 @@ class ProjectedLstmLayer(nn.Module):
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """
-        What the recurrence takes: the input's share of the gates of all steps in one product, state and weights.
+        What the recurrence takes: the input's share of the gates of all steps, state and weights.
 
         # Parameters
 
@@ -57,7 +57,7 @@ class ProjectedLstmLayer(nn.Module):
         hidden, memory : of this layer, rows in that layout's order.
             Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
         """
-        gates = input_gates(packed, self.weight_input, self.bias + self.forget_offset, len(hidden))
+        gates = input_gates(packed, self.weight_input, self.bias + self.forget_offset)
         return Chain(gates, hidden, memory, self.weight_recurrent, self.weight_projection)
 
 

@@ -14,7 +14,7 @@ The choice is made when an operation runs forward; its gradients follow.
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib.util import find_spec
-from typing import Callable, ContextManager, Iterator, List, Optional, Sequence
+from typing import Callable, ContextManager, Iterator, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -97,19 +97,19 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
 
 
-def input_gates(inputs: Tensor, weight: Tensor, bias: Tensor, batch_size: int) -> Tensor:
-    """`linear`, in the order in which the recurrence of so many rows takes it."""
+def input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Union[Tensor, reading.Inputs]:
+    """`linear`, or what that is made of where the recurrence takes it so."""
     needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, weight, bias))
     if is_fixed() or needs_gradient or not is_fast(inputs, weight, bias):
         return linear(inputs, weight, bias)
-    return reading.input_gates(inputs, weight, bias, batch_size)
+    return reading.Inputs(inputs, weight, bias)
 
 
 def projected_lstms(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
     """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
-    if isinstance(chains[0].weight_recurrent, PackedMatrix):
+    if isinstance(chains[0].weight_recurrent, PackedMatrix) or isinstance(chains[0].input_gates, reading.Inputs):
         return reading.projected_lstms_reading(chains, rows_per_step, cell_clip, projection_clip)
     is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
     if is_fixed():

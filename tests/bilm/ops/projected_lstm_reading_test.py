@@ -6,7 +6,7 @@ import torch
 from elmo_plugin.bilm.ops import projected_lstm_reading
 from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstms
-from elmo_plugin.bilm.ops.projected_lstm_reading import input_gates, projected_lstms_reading
+from elmo_plugin.bilm.ops.projected_lstm_reading import Inputs, projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import SHAPES, random_inputs
 
 ALL_SHAPES = {
@@ -32,12 +32,19 @@ def test_it_equals_the_plain_one(shape, clip, few_weights, in_step, monkeypatch)
         assert all(torch.equal(tensor, copy) for tensor, copy in zip(chain, before)), "an argument was written to"
 
 
-@pytest.mark.parametrize("batch_size", [1, 15, 16, 40])
-def test_the_inputs_share_of_the_gates_is_the_same_in_either_order(batch_size):
-    generator = torch.Generator().manual_seed(0)
-    inputs, weight, bias = (torch.randn(size, generator=generator) for size in ((80, 6), (12, 6), (12,)))
-    expected = torch.nn.functional.linear(inputs, weight, bias)
-    torch.testing.assert_close(input_gates(inputs, weight, bias, batch_size), expected)
+@pytest.mark.parametrize("shape", ALL_SHAPES.values(), ids=ALL_SHAPES.keys())
+def test_inputs_may_be_given_in_place_of_their_share_of_the_gates(shape):
+    chains, givens = [], []
+    for seed in range(2):
+        gates, *others = random_inputs(shape, seed)
+        weight = torch.cos(gates.new_ones(gates.size(1), 4).cumsum(0) * torch.arange(1, 5))
+        inputs = Inputs(torch.sin(gates[:, :4]), weight, weight.sum(dim=1))
+        chains.append(Chain(inputs.vectors @ inputs.weight.t() + inputs.bias, *others))
+        givens.append(Chain(inputs, *others))
+    expected = projected_lstms(chains, shape[1], 0.4, 0.2)
+    for plain, fast in zip(expected, projected_lstms_reading(givens, shape[1], 0.4, 0.2)):
+        for plain_one, fast_one in zip(plain, fast):
+            torch.testing.assert_close(fast_one, plain_one, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["ragged", "many rows", "one row"])
