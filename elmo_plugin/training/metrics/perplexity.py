@@ -1,7 +1,7 @@
 """Perplexity of a bidirectional language model."""
 
 import math
-from typing import Dict
+from typing import Dict, List, NamedTuple, Optional
 
 import torch
 from allennlp.nn.util import dist_reduce_sum
@@ -15,6 +15,8 @@ class BidirectionalPerplexity(Metric):
 
     Every token counts the same, whatever batch it was in, on all workers together. Losses of a sampled softmax are no
     log-probabilities: for them use `sampled=True`, and what is reported is a loss and called so.
+
+    A GPU is not waited for: until the end of a pass, what is reported leaves out batches whose sums are still under way.
 
     Registered as a `Metric` with name "elmo_perplexity".
 
@@ -38,15 +40,15 @@ class BidirectionalPerplexity(Metric):
         sums = torch.stack([forward_loss.detach().double().sum(), backward_loss.detach().double().sum()])
         # One exchange between the workers for all three.
         sums = dist_reduce_sum(torch.cat([sums, sums.new_tensor([forward_loss.numel()])]))
-        totals = self._sampled if sampled else self._exact
-        for index, total in enumerate(sums.tolist()):
-            totals[index] += total
+        self._under_way.append(_under_way(sums, sampled))
+        self._take_in(wait=False)
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
         """
         `forward_perplexity`, `backward_perplexity` and `perplexity` where exact losses were seen; `sampled_loss`, in
         nats per token, where sampled ones were. With `reset`, at the end of a pass, also how many `tokens` it was.
         """
+        self._take_in(wait=reset)
         metrics: Dict[str, float] = {}
         forward_sum, backward_sum, count = self._exact
         if count:
@@ -66,6 +68,43 @@ class BidirectionalPerplexity(Metric):
         # Sums of losses forward and backward, number of tokens in one direction.
         self._exact = [0.0, 0.0, 0.0]
         self._sampled = [0.0, 0.0, 0.0]
+        self._under_way: List[_UnderWay] = []
+
+    def _take_in(self, wait: bool) -> None:
+        while self._under_way:
+            sums, sampled, copied = self._under_way[0]
+            if copied is not None and wait:
+                copied.synchronize()
+            elif copied is not None and not copied.query():
+                return
+            totals = self._sampled if sampled else self._exact
+            for index, total in enumerate(sums.tolist()):
+                totals[index] += total
+            del self._under_way[0]
+
+
+class _UnderWay(NamedTuple):
+    """
+    A batch's sums on their way from the GPU.
+
+    sums : in the computer's memory. Shape: (3,)
+    sampled : whether they are of a sampled softmax.
+    copied : has come to pass when they are there; `None` if they are.
+    """
+
+    sums: torch.Tensor
+    sampled: bool
+    copied: Optional[torch.cuda.Event]
+
+
+def _under_way(sums: torch.Tensor, sampled: bool) -> _UnderWay:
+    if sums.device.type != "cuda":
+        return _UnderWay(sums, sampled, None)
+    with torch.cuda.device_of(sums):
+        copied = torch.cuda.Event()
+        here = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True).copy_(sums, non_blocking=True)
+        copied.record()
+    return _UnderWay(here, sampled, copied)
 
 
 def _exp(mean_loss: float) -> float:

@@ -8,6 +8,8 @@ from allennlp.common.testing.distributed_test import init_process
 from allennlp.common.util import find_open_port
 from allennlp.training.metrics import Metric
 
+from elmo_plugin.training.metrics import perplexity as module
+
 FORWARD = [torch.tensor([1.0, 2.0, 3.0]), torch.tensor([6.0])]
 BACKWARD = [torch.tensor([0.5, 0.5, 2.0]), torch.tensor([1.0])]
 
@@ -61,6 +63,35 @@ def test_at_the_end_of_a_pass_it_says_how_many_tokens_there_were_and_begins_anew
         perplexity(forward, backward)
     assert "tokens" not in perplexity.get_metric()
     assert perplexity.get_metric(reset=True)["tokens"] == 4
+    assert perplexity.get_metric() == {}
+
+
+class Copy:
+    """As an event of a GPU that has not come to pass."""
+
+    def __init__(self):
+        self.is_there, self.was_waited_for = False, False
+
+    def query(self):
+        return self.is_there
+
+    def synchronize(self):
+        self.is_there = self.was_waited_for = True
+
+
+def test_sums_under_way_from_a_gpu_are_waited_for_at_the_end_of_a_pass_only(monkeypatch):
+    copies = [Copy(), Copy()]
+    events = iter(copies)
+    monkeypatch.setattr(module, "_under_way", lambda sums, sampled: module._UnderWay(sums, sampled, next(events)))
+    perplexity = metric()
+    for forward, backward in zip(FORWARD, BACKWARD):
+        perplexity(forward, backward)
+    assert perplexity.get_metric() == {}
+    copies[0].is_there = True
+    assert perplexity.get_metric()["forward_perplexity"] == pytest.approx(math.exp(6 / 3))
+    assert not copies[1].was_waited_for
+    assert perplexity.get_metric(reset=True)["forward_perplexity"] == pytest.approx(math.exp(12 / 4))
+    assert copies[1].was_waited_for
     assert perplexity.get_metric() == {}
 
 
