@@ -1,7 +1,9 @@
 """The biLM in an archive of AllenNLP: a language model's own, or the one that a task's model embeds words with."""
 
+import glob
 from itertools import islice
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from pathlib import Path
+from typing import List, NamedTuple, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.models.archival import Archive, load_archive
@@ -11,6 +13,7 @@ from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
 from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.corpus.opening import find_split
 from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
@@ -72,23 +75,36 @@ def steady_state_from_text(archive: Archive, bilm: Bilm, text: Optional[str]) ->
     bilm : `Bilm`
         Its biLM.
     text : `str`, optional
-        Tokenised text; without it, the text that the model was trained with, where that is still there.
+        Tokenised text, or a part of a prepared corpus; without it, the text that the model was trained with, read as it
+        was then, where that is still there.
+
+    # Raises
+
+    `ConfigurationError` or `ValueError` where there is no such text.
     """
     if bilm.options.char_cnn is None:
         return None, "nothing: this biLM reads word ids"
-    sentences, source = _running_text(archive.config, text)
+    sentences, source = _running_text(archive, text)
     return compute_steady_state(bilm, sentences), source
 
 
-def _running_text(config: Dict[str, Any], text: Optional[str]) -> Tuple[List[List[str]], str]:
-    reader = ElmoSentencesReader()
+def _running_text(archive: Archive, text: Optional[str]) -> Tuple[List[List[str]], str]:
     if text is not None:
-        return list(islice(reader.sentences(text), NUM_SENTENCES)), text
+        return _first_sentences(ElmoSentencesReader(), text), text
     for key in ("validation_data_path", "train_data_path"):
-        path = config.get(key)
+        path = archive.config.get(key)
         try:
             if path is not None:
-                return list(islice(reader.sentences(path), NUM_SENTENCES)), path
-        except ConfigurationError:
+                return _first_sentences(archive.validation_dataset_reader, path), path
+        except (ConfigurationError, ValueError):
             continue  # The text need not be where the archive is.
     return RUNNING_TEXT, "a few sentences of English (the text it was trained with is not here; name some with --text)"
+
+
+def _first_sentences(reader: ElmoSentencesReader, path: str) -> List[List[str]]:
+    """The text may be a prepared corpus, whose shards are texts too."""
+    split = find_split(path)
+    if split is not None:
+        corpus, name = split
+        path = str(Path(glob.escape(str(corpus.directory))) / name / "*.txt")
+    return list(islice(reader.sentences(path), NUM_SENTENCES))

@@ -2,6 +2,7 @@ import argparse
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy
 import pytest
@@ -18,8 +19,10 @@ from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.sidecar import load_sidecar
 from elmo_plugin.bilm.steady_state import RUNNING_TEXT, compute_steady_state
 from elmo_plugin.bilm.weights import load_bilm
-from elmo_plugin.commands import elmo_export
+from elmo_plugin.commands import elmo_export, elmo_prepare
+from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
 from elmo_plugin.models import exported_files
+from elmo_plugin.models.archived_bilm import NUM_SENTENCES
 from tests.bilm.small_models import equal
 from tests.language_models import read_sentences, train
 
@@ -115,6 +118,56 @@ def test_the_steady_state_is_that_of_the_held_out_text_or_of_the_text_that_is_na
     export("out", tmp_path / "b", "--text", tmp_path / "text.txt")
     assert equal(exported_state(tmp_path / "b"), compute_steady_state(bilm, sentences[:20]))
     assert f"The steady state was computed from {tmp_path / 'text.txt'}." in capsys.readouterr().out
+
+
+def prepare(folder, *arguments):
+    parser = argparse.ArgumentParser()
+    elmo_prepare.ElmoPrepare().add_subparser(parser.add_subparsers())
+    presplit = ("--segmenter", "whitespace", "--presplit", "--processes", "1")
+    args = parser.parse_args(["elmo-prepare", HELDOUT, str(folder), *presplit, *arguments])
+    args.func(args)
+    return [line.split() for line in (folder / "heldout" / "00000.txt").read_text().splitlines()]
+
+
+def test_the_steady_state_is_that_of_a_prepared_corpus(tmp_path, capsys):
+    sentences = prepare(tmp_path / "corpus", "--held-out", "0.2")
+    trained = train(
+        tmp_path / "out",
+        train_data_path=str(tmp_path / "corpus" / "train"),
+        validation_data_path=str(tmp_path / "corpus" / "heldout"),
+        vocabulary__file=str(tmp_path / "corpus" / "vocabulary.txt"),
+    )
+    export(tmp_path / "out", tmp_path / "bilm")
+    assert f"The steady state was computed from {tmp_path / 'corpus' / 'heldout'}." in capsys.readouterr().out
+    expected = compute_steady_state(load_archive(str(trained)).model.language_model.bilm.eval(), sentences[:NUM_SENTENCES])
+    assert equal(exported_state(tmp_path / "bilm"), expected)
+
+
+def test_the_steady_state_is_that_of_the_column_of_words_that_was_read(tmp_path):
+    trained = train(
+        tmp_path / "out",
+        train_data_path="fixtures/tagged/train.conll",
+        validation_data_path="fixtures/tagged/dev.conll",
+        dataset_reader__word_column=0,
+    )
+    export(tmp_path / "out", tmp_path / "bilm")
+    sentences = list(ElmoSentencesReader(word_column=0).sentences("fixtures/tagged/dev.conll"))
+    expected = compute_steady_state(load_archive(str(trained)).model.language_model.bilm.eval(), sentences[:NUM_SENTENCES])
+    assert equal(exported_state(tmp_path / "bilm"), expected)
+
+
+def test_a_file_that_is_no_archive_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ConfigurationError, match=f"{HELDOUT}: expected the archive of a training, such as model.tar.gz"):
+        export(HELDOUT, tmp_path / "bilm")
+    assert names(tmp_path) == []
+
+
+def test_an_archive_that_is_cut_short_is_an_error_that_names_it(tmp_path):
+    whole = Path("out/model.tar.gz").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigurationError, match="cut.tar.gz: .*it is cut short or damaged"):
+        export(tmp_path / "cut.tar.gz", tmp_path / "bilm")
+    assert names(tmp_path) == ["cut.tar.gz"]
 
 
 def test_it_works_where_the_text_of_the_training_is_gone(model, tmp_path, monkeypatch, capsys, place):
