@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
@@ -81,14 +82,14 @@ class VectorStore:
         try:
             self._vectors = numpy.load(self.folder / "vectors.npy", mmap_mode="r")
             keys, self._starts = (numpy.load(self.folder / f"{name}.npy") for name in ("keys", "starts"))
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise ValueError(f"{self.folder} is not a whole store of vectors ({error}). Write it anew.") from error
         expected = (int(self._starts[-1]), self.description.num_representations, self.description.representation_dim)
         if self._vectors.shape != expected or len(keys) + 1 != len(self._starts):
             raise ValueError(
                 f"{self.folder}: vectors.npy should have the shape {expected} and keys.npy {len(self._starts) - 1:,} "
-                "rows, "
-                f"but they have {self._vectors.shape} and {len(keys):,}. The files are not of one store; write it anew."
+                f"rows, but they have {self._vectors.shape} and {len(keys):,}. The files are not of one store; write it "
+                "anew."
             )
         self.steady = _load_steady(self.folder) if self.description.state == STEADY else None
         raw = keys.astype("<u8").tobytes()
@@ -193,7 +194,7 @@ def _load_steady(folder: Path) -> BilmState:
                 LstmState(*(torch.from_numpy(file[f"{direction}{part}"]) for part in LstmState._fields))
                 for direction in BilmState._fields
             ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{folder} is not a whole store of vectors ({error}). Write it anew.") from error
     return BilmState(*directions)
 
@@ -203,8 +204,7 @@ def _read_description(folder: Path) -> StoreDescription:
     if not path.is_file():
         raise ValueError(
             f"{folder} is no store of vectors: there is no {DESCRIPTION} in it. Give the folder that `allennlp elmo "
-            "TEXT "
-            f"FOLDER --all --format store …` wrote."
+            "TEXT FOLDER --all --format store …` wrote."
         )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -73,9 +73,14 @@ class PreparedCorpus:
         """
         path = Path(directory) / DESCRIPTION
         if not path.is_file():
-            raise ValueError(f"{directory}: expected a prepared corpus, but there is no {DESCRIPTION} in it; "
-                             "make one with `elmo-prepare INPUT... OUTDIR`.")
-        description = json.loads(path.read_text(encoding="utf-8"))
+            raise ValueError(
+                f"{directory}: expected a prepared corpus, but there is no {DESCRIPTION} in it; make one with "
+                "`elmo-prepare INPUT... OUTDIR`."
+            )
+        try:
+            description = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: is not whole ({error}); copy the corpus again or prepare it again.") from error
         version = description.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(f"{path}: expected format_version {FORMAT_VERSION}, found {version}; prepare it again.")

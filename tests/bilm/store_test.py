@@ -143,6 +143,9 @@ def damage(folder, name, change):
         (lambda f: (f / "keys.npy").unlink(), "is not a whole store of vectors .*keys.npy"),
         (lambda f: (f / "steady.npz").unlink(), "is not a whole store of vectors .*steady.npz"),
         (lambda f: (f / "vectors.npy").write_bytes(b"x"), "is not a whole store of vectors"),
+        (lambda f: (f / "starts.npy").write_bytes(b""), "is not a whole store of vectors"),
+        (lambda f: (f / "steady.npz").write_bytes(b""), "is not a whole store of vectors"),
+        (lambda f: (f / "steady.npz").write_bytes((f / "steady.npz").read_bytes()[:99]), "is not a whole store of vectors"),
         (lambda f: numpy.save(f / "starts.npy", numpy.arange(3)), r"vectors.npy should have the shape \(2, 3, 32\)"),
     ],
 )

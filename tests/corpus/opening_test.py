@@ -145,6 +145,13 @@ def test_another_vocabulary_is_told_with_the_first_line_that_differs(prepared, c
         check_vocabulary(corpus, open_types(corpus), change(words))
 
 
+def test_a_description_that_was_cut_short_is_named(directory):
+    path = directory / "corpus.json"
+    path.write_bytes(path.read_bytes()[:99])
+    with pytest.raises(ValueError, match=f"^{path}: is not whole .*; copy the corpus again or prepare it again"):
+        find_split(str(directory))
+
+
 def test_a_corpus_of_another_version_is_refused(directory):
     description = json.loads((directory / "corpus.json").read_text())
     (directory / "corpus.json").write_text(json.dumps({**description, "format_version": 99}))

@@ -146,8 +146,12 @@ def _read_table(path: Path) -> List[str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}, which this model needs: an entry, a tab and its id a line.")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}). Get the file again.") from error
     ids: Dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         parts = line.strip().split("\t")
         if parts == [""]:
             continue

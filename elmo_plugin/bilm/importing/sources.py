@@ -2,6 +2,7 @@
 
 import stat
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,12 +114,13 @@ def _unzipped(path: Path, scratch: Optional[Path]) -> Iterator[Path]:
 
     `ValueError` where the zip is damaged or encrypted, or an entry of it would land elsewhere.
     """
-    with TemporaryDirectory(prefix=".elmo-import-", dir=scratch) as folder, zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            _check_entry(path, entry)
+    with TemporaryDirectory(prefix=".elmo-import-", dir=scratch) as folder:
         try:
-            archive.extractall(folder)
-        except (zipfile.BadZipFile, EOFError) as error:
+            with zipfile.ZipFile(path) as archive:
+                for entry in archive.infolist():
+                    _check_entry(path, entry)
+                archive.extractall(folder)
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: the zip is damaged ({error}). Get it again.") from error
         yield Path(folder)
 

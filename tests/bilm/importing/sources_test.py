@@ -196,6 +196,18 @@ def test_damaged_zips_are_named(export, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="bad.zip: the zip is damaged .*Get it again"):
         import_bilm(path)
+    content[100] ^= 1
+    content[content.index(b"PK\x01\x02")] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="bad.zip: the zip is damaged .*Get it again"):
+        import_bilm(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("options.json", "{}" * 500)
+    compressed = bytearray(path.read_bytes())
+    compressed[30 + len("options.json")] = 255
+    path.write_bytes(compressed)
+    with pytest.raises(ValueError, match="bad.zip: the zip is damaged .*Get it again"):
+        import_bilm(path)
     path.write_bytes(content[:500])
     with pytest.raises(ValueError, match=r"bad.zip is no zip file, or it is cut short \(500 bytes\)"):
         import_bilm(path)
