@@ -8,6 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import _jsonnet
 
 _KEYS = ("task", "data", "metrics", "arms", "seeds")
+_METRIC_KEYS, _OPTIONAL_METRIC_KEYS = ("key", "title"), ("scale",)
+_ARM_KEYS, _OPTIONAL_ARM_KEYS = ("name", "config"), ("overrides", "packages")
 _SEED_KEYS = ("random_seed", "numpy_seed", "pytorch_seed")
 
 
@@ -75,7 +77,7 @@ def read_row(path: str) -> Row:
 
     # Raises
 
-    `ValueError`, naming the file, where it is missing, no Jsonnet, or lacks something.
+    `ValueError`, naming the file, where it is missing, no Jsonnet, or lacks or has a key that it should not.
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no file {path}. Give the description of a row, as in training_configs/results.")
@@ -97,20 +99,23 @@ def read_row(path: str) -> Row:
         raise ValueError(f"{path}: `metrics` is empty; name at least the one to compare.")
     metrics = []
     for number, metric in enumerate(given["metrics"], 1):
-        _check_keys(path, f"metric {number}", metric, ("key", "title"))
+        _check_keys(path, f"metric {number}", metric, _METRIC_KEYS, _OPTIONAL_METRIC_KEYS)
         metrics.append(Metric(metric["key"], metric["title"], float(metric.get("scale", 1.0))))
     return Row(Path(path).stem, given["task"], given["data"], tuple(metrics), tuple(arms), tuple(seeds))
 
 
 def _arm(path: str, number: int, given: Dict[str, Any]) -> Arm:
-    _check_keys(path, f"arm {number}", given, ("name", "config"))
+    _check_keys(path, f"arm {number}", given, _ARM_KEYS, _OPTIONAL_ARM_KEYS)
     return Arm(given["name"], given["config"], given.get("overrides", {}), tuple(given.get("packages", ())))
 
 
-def _check_keys(path: str, what: str, given: Any, keys: Tuple[str, ...]) -> None:
+def _check_keys(path: str, what: str, given: Any, keys: Tuple[str, ...], optional: Tuple[str, ...] = ()) -> None:
     missing = list(keys) if not isinstance(given, dict) else [key for key in keys if key not in given]
     if missing:
         raise ValueError(f"{path}: {what} lacks {', '.join(missing)}. The file of a row has {', '.join(_KEYS)}.")
+    unknown = [key for key in given if key not in (*keys, *optional)]
+    if unknown:
+        raise ValueError(f"{path}: {what} has {', '.join(unknown)}, but only {', '.join((*keys, *optional))} are known.")
 
 
 def folder_name(name: str) -> str:

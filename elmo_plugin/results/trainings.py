@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
 
+from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.results.row import Arm, Row, command_of, folder_name
 
 _RECORD = "elmo_results.json"
@@ -101,7 +102,7 @@ def this_machine() -> Dict[str, Any]:
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "gpus": gpus,
         "python": platform.python_version(),
