@@ -24,6 +24,7 @@ from elmo_plugin.bilm.embedding import (
     steady_state_of,
     vectors_of,
 )
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.vocabulary import WordVocabulary
@@ -66,6 +67,8 @@ class ElmoEmbedder:
     cached_words : how many words' vectors to remember, `4 * projection_dim` bytes each.
     invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in, in a good half more time
         (a sentence alone: five times). Without it they differ by up to 1e-6 of the largest number.
+    weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"`: faster, and nearly the same vectors
+        (`docs/performance.md`).
 
     # Raises
 
@@ -84,12 +87,13 @@ class ElmoEmbedder:
         sidecar_file: Optional[PathLike] = None,
         cached_words: int = CACHED_WORDS,
         invariant: bool = False,
+        weights: str = FLOAT32,
     ) -> None:
-        weights = local_path(weight_file)
-        bilm = load_bilm(local_path(options_file), weights)
+        weight_path = local_path(weight_file)
+        bilm = load_bilm(local_path(options_file), weight_path)
         vocabulary = None if vocabulary_file is None else WordVocabulary.from_file(vocabulary_file)
-        steady = steady_state_of(bilm, weights, sidecar_file) if state == STEADY else None
-        self._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words, invariant)
+        steady = steady_state_of(bilm, weight_path, sidecar_file) if state == STEADY else None
+        self._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words, invariant, weights)
 
     @classmethod
     def from_bilm(
@@ -103,12 +107,13 @@ class ElmoEmbedder:
         vocabulary: Optional[WordVocabulary] = None,
         cached_words: int = CACHED_WORDS,
         invariant: bool = False,
+        weights: str = FLOAT32,
     ) -> "ElmoEmbedder":
         """The same of a model at hand. `steady` is computed from a few sentences of English where it is missing."""
         if state == STEADY and steady is None:
             steady = steady_state_of(bilm)
         embedder = cls.__new__(cls)
-        embedder._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words, invariant)
+        embedder._start(bilm, state, dtype, cuda_device, device, steady, vocabulary, cached_words, invariant, weights)
         return embedder
 
     def _start(
@@ -122,6 +127,7 @@ class ElmoEmbedder:
         vocabulary: Optional[WordVocabulary],
         cached_words: int,
         invariant: bool,
+        weights: str,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` (--dtype) must be one of {', '.join(DTYPES)}, but it is {dtype!r}.")
@@ -132,7 +138,8 @@ class ElmoEmbedder:
                 "Under the state \"stateful\" a sentence's vectors depend on the sentences before it, so they can't be "
                 "`invariant` (--invariant). Leave it out, or give another state."
             )
-        reader = SentenceReader(bilm.requires_grad_(False).to(chosen), state, steady, vocabulary, cached_words, invariant)
+        bilm = bilm.requires_grad_(False).to(chosen)
+        reader = SentenceReader(bilm, state, steady, vocabulary, cached_words, invariant, weights)
         self.elmo_bilm = CarryingBilm(reader)
 
     def batch_to_embeddings(self, batch: Sequence[Sentence]) -> Tuple[Tensor, Tensor]:

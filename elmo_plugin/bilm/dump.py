@@ -23,6 +23,7 @@ from elmo_plugin.bilm.dump_parts import Part, Parts
 from elmo_plugin.bilm.dump_writers import DumpWriter, Hdf5Writer
 from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of
 from elmo_plugin.bilm.fingerprint import fingerprint, state_fingerprint
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.store import DESCRIPTION as STORE_DESCRIPTION
@@ -187,6 +188,8 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
         run["batch size"] = settings.batching.batch_size
     if reader.invariant:
         run["invariance"] = True
+    if reader.weights != FLOAT32:
+        run["precision of weights"] = reader.weights
     if vocabulary is not None:
         run["vocabulary"] = hashlib.sha256("\n".join(vocabulary.words).encode()).hexdigest()
     return run

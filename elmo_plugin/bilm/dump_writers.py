@@ -10,6 +10,7 @@ import numpy
 from elmo_plugin.bilm.dump_keys import SentenceKeys
 from elmo_plugin.bilm.embedding import SentenceReader
 from elmo_plugin.bilm.fingerprint import fingerprint
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL
 from elmo_plugin.bilm.store import StoreDescription, StoreWriter
@@ -101,6 +102,10 @@ def describe_store(reader: SentenceReader, dtype: str) -> StoreDescription:
         raise ValueError(
             'Under the state "stateful" a sentence has other vectors in another place, so they can\'t be stored by sentence. '
             'Give another state (--state): "steady" or "zero".'
+        )
+    if reader.weights != FLOAT32:
+        raise ValueError(
+            f"A store stands for the biLM itself, so it is written with `weights` (--weights) float32, not {reader.weights}."
         )
     if options.char_cnn is None:
         raise ValueError(

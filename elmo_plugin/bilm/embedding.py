@@ -12,7 +12,9 @@ from elmo_plugin.bilm.batches import Batching, batches_by_length, batches_in_ord
 from elmo_plugin.bilm.bilm import Bilm, Representations
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
 from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, check_precision
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
+from elmo_plugin.bilm.packing import with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, state_after, state_before
@@ -42,10 +44,12 @@ class SentenceReader:
     cached_words : how many words' vectors to remember.
     invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`), except
         under the policy `"stateful"`, where they depend on the batches before in any case.
+    weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed ones
+        are held beside those of `bilm`.
 
     # Raises
 
-    `ValueError` for an unknown policy, a missing steady state, and as `WordVectors`.
+    `ValueError` for weights that can't be, an unknown policy, a missing steady state, and as `WordVectors`.
     """
 
     def __init__(
@@ -56,17 +60,32 @@ class SentenceReader:
         vocabulary: Optional[WordVocabulary] = None,
         cached_words: int = CACHED_WORDS,
         invariant: bool = False,
+        weights: str = FLOAT32,
     ) -> None:
         if policy not in STATE_POLICIES:
             raise ValueError(f"`state` (--state) must be one of {', '.join(STATE_POLICIES)}, but it is {policy!r}.")
         if policy == STEADY and steady is None:
             raise ValueError('The state policy "steady" needs a steady state; see `steady_state_of`.')
         self.bilm, self.policy, self.steady = bilm.eval(), policy, steady
-        self.invariant = invariant
-        self.word_vectors = WordVectors(bilm, cached_words, vocabulary, invariant)
+        self.invariant, self.weights = invariant, weights
+        if invariant and weights != FLOAT32:
+            raise ValueError(
+                f"With `weights` (--weights) of {weights} a sentence's vectors depend on its batch, so they can't be `invariant` "
+                f"(--invariant). Leave one of them out."
+            )
+        # What reads: `bilm` itself, or the same with packed weights.
+        self.model = with_weights(self.bilm, weights)
+        self.word_vectors = WordVectors(self.model, cached_words, vocabulary, invariant)
 
     def to(self, device: Union[str, torch.device]) -> "SentenceReader":
-        """Moves the biLM, and forgets words."""
+        """
+        Moves the biLM, and forgets words.
+
+        # Raises
+
+        `ValueError` where its weights are packed, and stay on the CPU.
+        """
+        check_precision(self.weights, torch.device(device))
         self.bilm.to(device)
         self.word_vectors.forget()
         return self
@@ -104,7 +123,7 @@ class SentenceReader:
             vectors, lengths = self._vectors(sentences, longest)
             steady = None if self.steady is None else self.steady.to(vectors)
             before = state_before(self.policy, self.bilm, len(sentences), carried, steady)
-            representations, after = self.bilm.contextualize(vectors, lengths, before.to(vectors))
+            representations, after = self.model.contextualize(vectors, lengths, before.to(vectors))
             return representations, state_after(self.policy, carried, after)
 
     def _vectors(self, sentences: Sequence[Sentence], longest: int) -> Tuple[Tensor, Tensor]:

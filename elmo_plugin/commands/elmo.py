@@ -15,6 +15,7 @@ from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
 from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
 from elmo_plugin.bilm.dump_writers import DumpWriter, StoreOfLines, describe_store
 from elmo_plugin.bilm.embedding import ALL, CACHED_WORDS, DTYPES, FORMS, SentenceReader
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PRECISIONS
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, ZERO
 from elmo_plugin.bilm.token_dump import write_token_dump
@@ -120,6 +121,11 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a sentence's vectors are the same in any batch, bit by bit; takes a good half longer",
     )
+    subparser.add_argument(
+        "--weights",
+        choices=PRECISIONS,
+        help=f"their precision ({FLOAT32}); the others are for the CPU, faster, and give nearly the same vectors",
+    )
 
 
 def embed_from_args(args: argparse.Namespace) -> None:
@@ -210,6 +216,7 @@ def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
             vocabulary=found.vocabulary if found.bilm.options.char_cnn is None else None,
             cached_words=args.cached_words,
             invariant=args.invariant,
+            weights=args.weights or FLOAT32,
         )
     return ElmoEmbedder(
         args.options_file or DEFAULT_OPTIONS_FILE,
@@ -220,6 +227,7 @@ def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
         sidecar_file=args.sidecar_file,
         cached_words=args.cached_words,
         invariant=args.invariant,
+        weights=args.weights or FLOAT32,
     )
 
 

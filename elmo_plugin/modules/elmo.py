@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.embedding import steady_state_of
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PRECISIONS, check_precision
+from elmo_plugin.bilm.packing import with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState, LstmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STEADY, state_after, state_before
@@ -62,6 +64,10 @@ class ElmoEmbedder(LayerMixer):
         has other vectors in another place).
     sidecar_file : `str`, optional (default = `sidecar.hdf5` beside `weight_file`, where there is one)
         Where the steady state is stored. Without one it is computed from a few sentences of English.
+    weights : `str`, optional (default = `"float32"`)
+        Precision that the biLM computes with: `"float32"`, or on the CPU and with `requires_grad` off `"float16"` or
+        `"int8"`, which are faster and give nearly the same vectors (`docs/performance.md`). An archive holds all digits in
+        any case.
     serialization_dir : `str`, optional
         Filled in by AllenNLP.
     """
@@ -80,7 +86,14 @@ class ElmoEmbedder(LayerMixer):
         sidecar_file: Optional[str] = None,
         serialization_dir: Optional[str] = None,
         num_output_representations: int = 1,
+        weights: str = FLOAT32,
     ) -> None:
+        if weights not in PRECISIONS:
+            raise ConfigurationError(f"`weights` of the embedder elmo must be one of {PRECISIONS}, but it is {weights!r}.")
+        if weights != FLOAT32 and requires_grad:
+            raise ConfigurationError(
+                f"The embedder elmo: `weights` of {weights} can't be trained. Leave them at float32, or `requires_grad` off."
+            )
         if state not in STATE_POLICIES:
             raise ConfigurationError(f"`state` of the embedder elmo must be one of {STATE_POLICIES}, but it is {state!r}.")
         options = archived_options(serialization_dir, options_file)
@@ -99,7 +112,9 @@ class ElmoEmbedder(LayerMixer):
             num_output_representations,
         )
         self.bilm = bilm
-        self.requires_grad = requires_grad
+        self.requires_grad, self.weights = requires_grad, weights
+        # The biLM with packed weights, once it is needed. A list, so that it is no part of what is saved.
+        self._packed: List[Bilm] = []
         self.bilm.requires_grad_(requires_grad)
         self.register_buffer(BUFFER_NAME, options_to_tensor(options_file, self.bilm.options))
 
@@ -119,6 +134,17 @@ class ElmoEmbedder(LayerMixer):
         for direction, of_direction in state._asdict().items():
             for part, tensor in of_direction._asdict().items():
                 self.register_buffer(f"steady_{direction}{part}", tensor.clone())
+
+    def _reading_bilm(self) -> Bilm:
+        check_precision(self.weights, self.bilm.boundaries.device)
+        if self.weights != FLOAT32 and not self._packed:
+            self._packed.append(with_weights(self.bilm, self.weights))
+        return self._packed[0] if self._packed else self.bilm
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        """The weights are about to change."""
+        self._packed.clear()
+        super()._load_from_state_dict(*arguments)
 
     def steady_state(self) -> Optional[BilmState]:
         """The stored state of the policy `"steady"`, of one row; `None` under another policy."""
@@ -144,7 +170,7 @@ class ElmoEmbedder(LayerMixer):
         before = state_before(self.state_policy, self.bilm, batch_size, self._carried, self.steady_state())
         with torch.set_grad_enabled(self.requires_grad and torch.is_grad_enabled()):
             try:
-                representations, after = self.bilm.represent(elmo_tokens, before)
+                representations, after = self._reading_bilm().represent(elmo_tokens, before)
             except ValueError as error:
                 raise ConfigurationError(f"The embedder elmo: {error}") from error
         self._carried = state_after(self.state_policy, self._carried, after)

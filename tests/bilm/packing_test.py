@@ -1,0 +1,97 @@
+import pickle
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from elmo_plugin import ElmoEmbedder
+from elmo_plugin.bilm.batches import Batching
+from elmo_plugin.bilm.dump import DumpSettings, write_dump
+from elmo_plugin.bilm.dump_writers import describe_store
+from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
+from elmo_plugin.bilm.packing import with_weights
+from elmo_plugin.bilm.weights import load_bilm
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "bilm"
+SENTENCES = [["The", "first", "sentence", "."], ["Another"], ["And", "a", "third", ",", "longer", "one", "."]]
+# Of the largest number.
+TOLERANCES = {"float16": 2e-3, "int8": 0.06}
+
+
+@pytest.fixture
+def bilm():
+    return load_bilm(FIXTURE / "options.json", FIXTURE / "weights.hdf5").eval()
+
+
+def vectors(reader):
+    return vectors_of(reader.read(SENTENCES)[0], SENTENCES, AVERAGE, "float32")
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_packed_weights_give_nearly_the_same_vectors(bilm, weights):
+    exact, near = vectors(SentenceReader(bilm, "zero")), vectors(SentenceReader(bilm, "zero", weights=weights))
+    for exact_one, near_one in zip(exact, near):
+        error = numpy.abs(near_one - exact_one).max()
+        assert 0 < error < TOLERANCES[weights] * numpy.abs(exact_one).max()
+
+
+def test_the_model_itself_stays_as_it_is(bilm):
+    before = vectors(SentenceReader(bilm, "zero"))
+    names = list(bilm.state_dict())
+    vectors(SentenceReader(bilm, "zero", weights="int8"))
+    assert list(bilm.state_dict()) == names
+    for one, other in zip(before, vectors(SentenceReader(bilm, "zero"))):
+        numpy.testing.assert_array_equal(one, other)
+    assert with_weights(bilm, "float32") is bilm
+
+
+def test_a_packed_reader_may_be_sent_to_another_process(bilm):
+    reader = SentenceReader(bilm, "zero", weights="int8")
+    for one, other in zip(vectors(reader), vectors(pickle.loads(pickle.dumps(reader)))):
+        numpy.testing.assert_array_equal(one, other)
+
+
+def test_what_does_not_go_together_is_refused(bilm):
+    with pytest.raises(ValueError, match="must be one of float32, float16, int8, but it is 'int4'"):
+        SentenceReader(bilm, "zero", weights="int4")
+    with pytest.raises(ValueError, match=r"With `weights` \(--weights\) of int8 a sentence's vectors depend on its batch"):
+        SentenceReader(bilm, "zero", invariant=True, weights="int8")
+    with pytest.raises(ValueError, match="Only weights of float32 are packed"):
+        with_weights(bilm.double(), "int8")
+
+
+def test_a_packed_reader_stays_on_the_cpu(bilm):
+    reader = SentenceReader(bilm, "zero", weights="float16")
+    with pytest.raises(ValueError, match="are for the CPU, but the biLM is on meta"):
+        reader.to("meta")
+    assert reader.to("cpu") is reader
+
+
+def test_no_store_is_written_with_fewer_bits(bilm):
+    with pytest.raises(ValueError, match="A store stands for the biLM itself"):
+        describe_store(SentenceReader(bilm, "zero", weights="int8"), "float32")
+
+
+def test_a_dump_with_other_weights_does_not_go_on_from_parts_of_this_one(bilm, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.num_done:
+            raise Stop
+
+    lines = [" ".join(sentence) for sentence in SENTENCES]
+    settings = DumpSettings(AVERAGE, "float32", Batching(1), False, False)
+    with pytest.raises(Stop):
+        write_dump(SentenceReader(bilm, "zero"), lines, tmp_path / "v.hdf5", settings, on_progress=stop)
+    with pytest.raises(ValueError, match="precision of weights"):
+        write_dump(SentenceReader(bilm, "zero", weights="int8"), lines, tmp_path / "v.hdf5", settings)
+
+
+def test_the_embedder_of_sentences_takes_them():
+    files = FIXTURE / "options.json", FIXTURE / "weights.hdf5"
+    exact = ElmoEmbedder(*files, state="zero").embed_sentence(SENTENCES[0])
+    near = ElmoEmbedder(*files, state="zero", weights="float16").embed_sentence(SENTENCES[0])
+    assert 0 < numpy.abs(exact - near).max() < TOLERANCES["float16"] * numpy.abs(exact).max()
+    assert torch.get_default_dtype() == torch.float32
