@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
@@ -10,6 +11,7 @@ import torch
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, INT8
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, ZERO
 from elmo_plugin.bilm.weights import save_weights
@@ -18,6 +20,7 @@ Sentences = List[List[str]]
 Read = Callable[[Sentences], Any]
 
 OURS, CACHED, THEIRS = "elmo_plugin", "elmo_plugin, words known", "AllenNLP"
+PACKED = {weights: f"elmo_plugin, {weights}" for weights in (FLOAT16, INT8)}
 TOLERANCE = 1e-5
 
 
@@ -27,8 +30,8 @@ class Disagreement(ValueError):
 
 def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dict[str, Read]:
     """
-    From words to ELMo vectors, three ways: with nothing remembered, with the words of `known` remembered, and with
-    AllenNLP's `Elmo`. The weights are random.
+    From words to ELMo vectors: with nothing remembered, with the words of `known` remembered, with AllenNLP's `Elmo`;
+    and, on a CPU, with nothing remembered and weights in fewer bits. The weights are random.
 
     # Raises
 
@@ -41,11 +44,27 @@ def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dic
     cached = SentenceReader(bilm, ZERO)
     for begin in range(0, len(known), 256):
         cached.word_vectors(list(dict.fromkeys(word for sentence in known[begin : begin + 256] for word in sentence)))
-    return {
-        OURS: lambda sentences: _read(SentenceReader(bilm, ZERO, cached_words=0), sentences),
-        CACHED: lambda sentences: _read(cached, sentences),
-        THEIRS: theirs,
+    forgetful = {
+        name: SentenceReader(bilm, ZERO, cached_words=0, weights=weights)
+        for name, weights in ((OURS, FLOAT32), *((name, weights) for weights, name in PACKED.items()))
+        if weights == FLOAT32 or device.type == "cpu"
     }
+    found: Dict[str, Read] = {name: partial(_read, reader) for name, reader in forgetful.items()}
+    return {**found, CACHED: partial(_read, cached), THEIRS: theirs}
+
+
+def errors(contenders: Dict[str, Read], sentences: Sentences) -> Dict[str, float]:
+    """
+    Of the contenders with weights in fewer bits: the root of the mean square of their vectors' difference to those of
+    float32, as a share of that of the vectors.
+    """
+    exact = numpy.concatenate(contenders[OURS](sentences))
+    found = {}
+    for name in PACKED.values():
+        if name in contenders:
+            difference = numpy.concatenate(contenders[name](sentences)) - exact
+            found[name] = float(numpy.sqrt(numpy.square(difference).mean() / numpy.square(exact).mean()))
+    return found
 
 
 def _read(reader: SentenceReader, sentences: Sentences) -> List[numpy.ndarray]:

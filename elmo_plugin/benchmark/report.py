@@ -14,6 +14,7 @@ class Case(NamedTuple):
     operations : of the LSTMs' products, for a token.
     times : by contender.
     baseline : the contender that the others are compared with.
+    errors : of contenders that are not exact; see `inference.errors`.
     """
 
     title: str
@@ -21,6 +22,7 @@ class Case(NamedTuple):
     operations: float
     times: Dict[str, Times]
     baseline: str
+    errors: Dict[str, float] = {}
 
 
 def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
@@ -39,6 +41,7 @@ def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
                 "share_of_peak": rate * case.operations / machine.peak,
                 "spread": _spread(rates),
                 "memory_bytes": times.memory,
+                "error": case.errors.get(name),
                 "seconds": times.seconds,
             }
         )
@@ -59,19 +62,21 @@ def table(cases: List[Case], machine: Machine) -> str:
         f"{machine.device}, {machine.threads} thread(s): products of float32 up to {machine.peak / 1e9:,.1f} GFLOP/s, "
         f"memory read at {machine.bandwidth / 1e9:,.1f} GB/s.",
         "",
-        "| | contender | tokens/s | ratio | of the peak | memory |",
-        "|---|---|---|---|---|---|",
+        "| | contender | tokens/s | ratio | of the peak | memory | error |",
+        "|---|---|---|---|---|---|---|",
     ]
     for case in cases:
         for row in rows(case, machine):
             lines.append(
                 f"| {row['case']} | {row['contender']} | {row['tokens_per_second']:,.0f} ± {row['spread']:.0%} "
-                f"| {row['ratio']:.2f} | {row['share_of_peak']:.0%} | {_megabytes(row['memory_bytes'])} |"
+                f"| {row['ratio']:.2f} | {row['share_of_peak']:.0%} | {_megabytes(row['memory_bytes'])} "
+                f"| {'' if row['error'] is None else format(row['error'], '.1e')} |"
             )
     lines += [
         "",
         "Medians over rounds in which the contenders took turns; ±: half the distance of the quartiles. Ratio: to the case's "
-        "baseline. Of the peak: the LSTMs' products alone, so a lower bound.",
+        "baseline. Of the peak: the LSTMs' products alone, so a lower bound. Error: root mean square of the vectors' difference "
+        "to those of float32, relative to the vectors'.",
     ]
     return "\n".join(lines)
 

@@ -96,6 +96,7 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
     largest = max(shapes[name][1] for name in args.cases if name in shapes)
     sentences = generate_sentences(args.rounds * largest)
     contenders = inference.readers(options, device, sentences)
+    errors = inference.errors(contenders, sentences[:8])
     for name, (title, number) in shapes.items():
         if name not in args.cases:
             continue
@@ -104,7 +105,7 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
             batches = _by_length(sentences, number)
         times = contest(contenders, batches, device)
         tokens = [sum(map(len, batch)) for batch in batches]
-        yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, inference.THEIRS)
+        yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, inference.THEIRS, errors)
 
 
 def _by_length(sentences: List[List[str]], number: int) -> List[List[List[str]]]:

@@ -8,7 +8,7 @@ from allennlp.commands import main
 from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.benchmark.contest import Times, contest, peak_memory
-from elmo_plugin.benchmark.inference import OURS, THEIRS, Disagreement, check_agreement, readers
+from elmo_plugin.benchmark.inference import OURS, PACKED, THEIRS, Disagreement, check_agreement, errors, readers
 from elmo_plugin.benchmark.machine import Machine, measure_machine
 from elmo_plugin.benchmark.report import Case, rows, table
 from elmo_plugin.benchmark.shapes import lstm_operations, options_of_size
@@ -85,10 +85,17 @@ def test_operations_of_the_original_are_the_papers():
 def test_all_readers_give_the_same_vectors(options):
     sentences = generate_sentences(12, num_types=100)
     contenders = readers(options, CPU, sentences)
-    ours = [contenders[name](sentences) for name in contenders if name != THEIRS]
+    ours = [contenders[name](sentences) for name in contenders if name not in (THEIRS, *PACKED.values())]
     for one, other in zip(*ours):
         numpy.testing.assert_allclose(one, other, atol=1e-6)
     assert contenders[THEIRS](sentences).shape == (12, max(map(len, sentences)), 16)
+
+
+def test_fewer_bits_have_a_small_error(options):
+    sentences = generate_sentences(6, num_types=100)
+    found = errors(readers(options, CPU, sentences), sentences)
+    half, eight = (found[PACKED[weights]] for weights in ("float16", "int8"))
+    assert 0 < half < 1e-3 < eight < 0.1
 
 
 def test_contenders_that_disagree_are_not_timed(options):
@@ -110,11 +117,11 @@ def test_trainers_learn_the_same_window(options):
 def test_the_report_gives_rates_ratios_and_shares():
     machine = Machine("cpu", 2, 1e6, 1e9)
     times = {OURS: Times([1.0, 2.0, 1.0], 1 << 20), THEIRS: Times([4.0, 4.0, 6.0], None)}
-    case = Case("a case", [100, 200, 100], 1000.0, times, THEIRS)
+    case = Case("a case", [100, 200, 100], 1000.0, times, THEIRS, {OURS: 0.01})
     ours, theirs = rows(case, machine)
     assert (ours["tokens_per_second"], ours["ratio"], ours["share_of_peak"]) == (100.0, 4.0, 0.1)
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
-    assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB |" in table([case], machine)
+    assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
 
 
 def call(monkeypatch, *arguments):
@@ -132,7 +139,7 @@ def test_the_command_prints_a_table_and_writes_json(monkeypatch, tmp_path, capsy
     printed = capsys.readouterr().out
     assert "| small, 4 sentences | elmo_plugin |" in printed and "| small, training, 4 x 20" in printed
     content = json.loads(target.read_text())
-    assert len(content["rows"]) == 3 * 3 + 2
+    assert len(content["rows"]) == 3 * 5 + 2
     assert all(len(row["seconds"]) == 2 and row["tokens_per_second"] > 0 for row in content["rows"])
 
 
