@@ -68,9 +68,8 @@ def compute_parts_in_processes(
     """
     if reader.policy == STATEFUL:
         raise ValueError(
-            "Several processes can't share a text whose state is carried on (--state stateful): every sentence "
-            "needs the one "
-            "before. Take one process, or another state."
+            "Several processes can't share a text whose state is carried on (--state stateful): every sentence needs "
+            "the one before. Take one process, or another state."
         )
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()

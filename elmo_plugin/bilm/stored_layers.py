@@ -36,10 +36,9 @@ class StoredLayers:
             of_reader = fingerprint(reader.bilm)
             if of_reader != description.fingerprint:
                 raise ValueError(
-                    f"The store was computed with a biLM of fingerprint {description.fingerprint[:16]}…, but the "
-                    "given options "
-                    f"and weights have {of_reader[:16]}…. Give the files that it was computed with, or write the "
-                    "store anew."
+                    f"The store was computed with a biLM of fingerprint {description.fingerprint[:16]}…, but the given "
+                    f"options and weights have {of_reader[:16]}…. Give the files that it was computed with, or write "
+                    "the store anew."
                 )
 
     def __call__(self, characters: Tensor) -> Tuple[List[Tensor], Tensor]:
@@ -60,9 +59,8 @@ class StoredLayers:
         expected = self.description.max_characters
         if characters.dim() != 3 or characters.size(2) != expected:
             raise ValueError(
-                f"The words must be a tensor of shape (batch_size, num_tokens, {expected}), as the store's, but "
-                "their shape is "
-                f"{tuple(characters.shape)}. Give the token indexer the width {expected} as `max_characters`."
+                f"The words must be a tensor of shape (batch_size, num_tokens, {expected}), as the store's, but their "
+                f"shape is {tuple(characters.shape)}. Give the token indexer the width {expected} as `max_characters`."
             )
         mask = (characters != 0).any(dim=2)
         sentences = [row[: int(present.sum())] for row, present in zip(characters.cpu().numpy(), mask.cpu())]
@@ -88,11 +86,9 @@ class StoredLayers:
         """Shapes: (number missing, num_tokens, representation_dim)"""
         if self.reader is None:
             raise ValueError(
-                f"The store has no vectors of the sentence {readable(first)!r}, and there is no biLM to compute "
-                "them. Give "
-                f"`options_file` and `weight_file` of the biLM that the store was computed with, or write a store of "
-                "a text "
-                f"with this sentence in it."
+                f"The store has no vectors of the sentence {readable(first)!r}, and there is no biLM to compute them. "
+                "Give `options_file` and `weight_file` of the biLM that the store was computed with, or write a store "
+                "of a text with this sentence in it."
             )
         reader = self.reader
         if reader.bilm.boundaries.device != characters.device:

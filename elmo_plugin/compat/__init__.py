@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import NamedTuple, Tuple
 
 from elmo_plugin.compat import archive_extraction
-from elmo_plugin.compat import gradual_unfreezing_resume
 from elmo_plugin.compat import evaluation_by_one_worker
+from elmo_plugin.compat import gradual_unfreezing_resume
 from elmo_plugin.compat import loader_workers
 from elmo_plugin.compat import mixed_precision
 from elmo_plugin.compat import moving_average_resume

@@ -3,7 +3,6 @@
 import gzip
 import lzma
 import zlib
-from pathlib import Path
 from typing import BinaryIO, Callable, Dict, Iterator
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
@@ -26,12 +25,6 @@ def decompressed_chunks(raw: BinaryIO, ending: str, size: int) -> Iterator[bytes
     stream = openers[ending](raw) if ending in openers else raw
     while chunk := stream.read(size):
         yield chunk
-
-
-def check_readable(path: Path) -> None:
-    """Raises a `ValueError` if the file's ending needs a library that is not installed."""
-    if path.suffix == ".zst":
-        _zstandard()
 
 
 def _zstandard():

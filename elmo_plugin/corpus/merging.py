@@ -207,8 +207,12 @@ def _sort_keys(words: List[str], counts: np.ndarray, chosen: List[int], first: i
 
 
 def _new_array(path: Path, shape: Tuple[int, int]) -> np.ndarray:
-    """A mapped array of zeros, int64, with its place on the disk: to map what has none ends with a signal."""
+    """
+    A mapped array of zeros, int64, with its place on the disk (where the system can say so; macOS can't): to map what
+    has none ends with a signal.
+    """
     array = open_memmap(path, "w+", np.int64, shape=shape)
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
