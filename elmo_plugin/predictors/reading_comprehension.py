@@ -10,6 +10,8 @@ from allennlp.common.util import JsonDict, sanitize
 from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
+from elmo_plugin.predictors.inputs import checked_text, shortened
+
 _EXPECTED = 'expected a JSON object like {"passage": "raw text", "question": "raw text"}'
 
 
@@ -41,7 +43,7 @@ class ReadingComprehensionPredictor(Predictor):
         try:
             return json.loads(line)
         except json.JSONDecodeError as error:
-            raise ConfigurationError(f"{_EXPECTED} on each line, found {_shortened(line)} ({error}).") from error
+            raise ConfigurationError(f"{_EXPECTED} on each line, found {shortened(line)} ({error}).") from error
 
     def dump_line(self, outputs: JsonDict) -> str:
         return json.dumps(outputs, ensure_ascii=False) + "\n"
@@ -71,8 +73,8 @@ class ReadingComprehensionPredictor(Predictor):
     def _instance_or_none(self, line: JsonDict) -> Optional[Instance]:
         """`None` where passage or question has no word."""
         if not isinstance(line, dict) or not {"passage", "question"} <= set(line):
-            raise ConfigurationError(f"{_EXPECTED}, found {_shortened(json.dumps(line, ensure_ascii=False))}.")
-        texts = [_checked_text(line[key], key) for key in ("passage", "question")]
+            raise ConfigurationError(f"{_EXPECTED}, found {shortened(json.dumps(line, ensure_ascii=False))}.")
+        texts = [checked_text(line[key], f"the {key}", _EXPECTED) for key in ("passage", "question")]
         if not all(self._dataset_reader.tokenizer.tokenize(text) for text in texts):
             return None
         return self._json_to_instance(line)
@@ -95,22 +97,3 @@ def _with_id(line: JsonDict, answer: JsonDict) -> JsonDict:
 
 def _empty_answer(line: JsonDict) -> JsonDict:
     return {"question": line["question"], "answer": "", "start": 0, "end": 0, "probability": 0.0}
-
-
-def _checked_text(text: Any, name: str) -> str:
-    if not isinstance(text, str):
-        found = _shortened(json.dumps(text))
-        raise ConfigurationError(f"{_EXPECTED}, found {found} for the {name}, which is no string.")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ConfigurationError(
-            f"{_EXPECTED}, found half of a surrogate pair at character {error.start} of the {name}, which is no text. "
-            f"Write such characters whole, as UTF-8 or as two \\u escapes."
-        ) from error
-    return text
-
-
-def _shortened(text: str) -> str:
-    text = text.strip()
-    return text if len(text) <= 80 else f"{text[:80]}…"
