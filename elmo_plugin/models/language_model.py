@@ -225,4 +225,4 @@ class BidirectionalLanguageModel(Model):
 def _shape(options: BilmOptions) -> Dict[str, Any]:
     """What two models must have in common to share their weights, but for the softmax."""
     found = options.to_dict()
-    return {name: found.get(name) for name in ("char_cnn", "lstm")}
+    return {name: found.get(name) for name in ("char_cnn", "symbol_cnn", "lstm")}

@@ -10,10 +10,12 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models import Model
 from allennlp.models.archival import load_archive
 
+from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.data.vocabulary import ElmoVocabulary
-from elmo_plugin.models.bilm_initializer import BilmInitializer
+from elmo_plugin.models.bilm_initializer import BilmInitializer, Pretrained
 
 OPTIONS, WEIGHTS = "fixtures/bilm/options.json", "fixtures/bilm/weights.hdf5"
 FILES = {"options_file": OPTIONS, "weight_file": WEIGHTS}
@@ -149,6 +151,17 @@ def test_options_of_another_shape_are_refused():
     options["lstm"]["dim"] += 1
     with pytest.raises(ConfigurationError, match="Leave `options` out"):
         build(FILES, options=options)
+
+
+def test_options_with_another_table_of_symbols_are_refused(monkeypatch):
+    marks = ["<bos>", "<eos>", "<oov>", "<pad>", "<bow>", "<eow>"]
+    symbols = {"characters": [*marks, "a"], "embedding": {"dim": 2}, "filters": [[1, 4]], "max_symbols_per_token": 6}
+    lstm = {"dim": 4, "projection_dim": 3, "n_layers": 1}
+    other = {"symbol_cnn": {**symbols, "characters": [*marks, "a", "b"]}, "lstm": lstm}
+    pretrained = Pretrained(Bilm(BilmOptions.from_dict({"symbol_cnn": symbols, "lstm": lstm})), None, "this model")
+    monkeypatch.setattr(BilmInitializer, "load", lambda self: pretrained)
+    with pytest.raises(ConfigurationError, match="(?s)this model, has .*Leave `options` out"):
+        build(FILES, options=other)
 
 
 def test_without_options_and_pretrained_model_there_is_no_model():
