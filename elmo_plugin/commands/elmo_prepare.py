@@ -191,7 +191,7 @@ def print_result(output: Path, description: Dict[str, Any]) -> None:
     """The counts, and what to do next."""
     print(summary(description))
     if has_shards(description):
-        print(f"Success! Prepared corpus saved to {output}. Train on it with:")
+        print(f"Success! Prepared corpus saved to {output}. In the project's root, train on it with:")
         print(train_command(output, description))
     else:
         print(f"Success! Vocabulary saved to {output}. Set the `vocabulary` entry of your configuration to:")
@@ -281,8 +281,8 @@ def train_command(output: Path, description: Dict[str, Any]) -> str:
         "train_data_path": str(output / TRAIN),
         "vocabulary.file": str(output / "vocabulary.txt"),
     }
-    if HELD_OUT in description["splits"]:
-        overrides["validation_data_path"] = str(output / HELD_OUT)
+    # Without text held out there is no validation; the configuration's own text would be of another vocabulary.
+    overrides["validation_data_path"] = str(output / HELD_OUT) if HELD_OUT in description["splits"] else None
     if description["vocabulary_size"] <= MAX_SAMPLES:
         overrides["model.num_samples"] = None
     max_characters = description["settings"]["max_characters"]
@@ -290,4 +290,4 @@ def train_command(output: Path, description: Dict[str, Any]) -> str:
         overrides.update(dict.fromkeys(CHARACTER_WIDTHS, max_characters))
     size = next(size for num_tokens, size in SIZES if description["tokens"] <= num_tokens)
     config = f"training_configs/bilm_{size}.jsonnet"
-    return shlex.join(["allennlp", "train", config, "-s", f"{output}-bilm", "-o", json.dumps(overrides)])
+    return shlex.join(["allennlp-elmo", "train", config, "-s", f"{output}-bilm", "-o", json.dumps(overrides)])

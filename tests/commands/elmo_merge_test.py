@@ -41,7 +41,7 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("60 sentences, 400 tokens")
     command = shlex.split(lines[-1])
-    assert command[:3] == ["allennlp", "train", "training_configs/bilm_tiny.jsonnet"]
+    assert command[:3] == ["allennlp-elmo", "train", "training_configs/bilm_tiny.jsonnet"]
     assert json.loads(command[-1])["vocabulary.file"] == "out/vocabulary.txt"
     assert [part["name"] for part in described(tmp_path)["parts"]] == ["first", "second"]
 

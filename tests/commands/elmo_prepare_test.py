@@ -192,7 +192,7 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
     assert lines[0].startswith("80 sentences, 480 tokens")
     assert "undecodable lines: 1" in lines[-3]
     command = shlex.split(lines[-1])
-    assert command[:3] == ["allennlp", "train", "training_configs/bilm_tiny.jsonnet"]
+    assert command[:3] == ["allennlp-elmo", "train", "training_configs/bilm_tiny.jsonnet"]
     assert json.loads(command[command.index("-o") + 1]) == {
         "train_data_path": "my out/train",
         "validation_data_path": "my out/heldout",
@@ -201,10 +201,10 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
     }
 
 
-def test_without_held_out_text_the_command_names_none(run, tmp_path, capsys):
+def test_without_held_out_text_the_command_validates_on_none(run, tmp_path, capsys):
     run("text.txt", "out", "--held-out", "0")
     overrides = json.loads(shlex.split(capsys.readouterr().out.splitlines()[-1])[-1])
-    assert "validation_data_path" not in overrides
+    assert overrides["validation_data_path"] is None
 
 
 @pytest.mark.parametrize("num_tokens, size", [(10**6, "tiny"), (10**7, "small"), (2 * 10**8, "medium"), (10**9, "original")])
