@@ -40,6 +40,7 @@ def compute_parts(
     carried, was_computed = None, False
     for index, block in enumerate(blocks):
         if parts.has(index):
+            was_computed = False  # What is carried on is then that part's.
             continue
         if reader.policy == STATEFUL and index > 0 and not was_computed:
             carried = parts.load(index - 1).carried

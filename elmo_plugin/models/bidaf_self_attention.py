@@ -14,6 +14,7 @@ from allennlp.nn import InitializerApplicator
 from allennlp.nn.util import get_text_field_mask
 from torch import Tensor
 
+from elmo_plugin.modules.mix_metrics import mix_metrics
 from elmo_plugin.modules.output_mix import OutputMix
 from elmo_plugin.modules.passage_attention import QuestionAttention, ResidualSelfAttention
 from elmo_plugin.modules.passage_windows import PassageWindows, best_spans, check_none_empty, negative_log_likelihood
@@ -201,9 +202,7 @@ class BidafSelfAttention(Model):
         """The metrics so far; with `reset`, which a trainer asks for at the end of a pass, the mixes too."""
         metrics = self._scores.get_metric(reset)
         if reset:
-            for module in self.modules():
-                if callable(getattr(module, "mix_metrics", None)):
-                    metrics.update(module.mix_metrics())
+            metrics.update(mix_metrics(self))
         return metrics
 
 

@@ -16,6 +16,7 @@ from allennlp.nn.util import get_text_field_mask
 from allennlp.training.metrics import CategoricalAccuracy
 
 from elmo_plugin.data.tag_schemes import allowed_transitions, check_scheme, span_types, tags_to_spans
+from elmo_plugin.modules.mix_metrics import mix_metrics
 from elmo_plugin.training.metrics.span_f1 import SpanF1
 
 
@@ -174,18 +175,9 @@ class ElmoTagger(Model):
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """The metrics so far; with `reset`, which a trainer asks for at the end of a pass, confusion and mix too."""
         if self.training and not self._decode_in_training:
-            return self._mix_metrics() if reset else {}
-        at_the_end = {**self._span_f1.confusion(), **self._mix_metrics()} if reset else {}
+            return mix_metrics(self) if reset else {}
+        at_the_end = {**self._span_f1.confusion(), **mix_metrics(self)} if reset else {}
         return {"accuracy": self._accuracy.get_metric(reset), **self._span_f1.get_metric(reset), **at_the_end}
-
-    def _mix_metrics(self) -> Dict[str, float]:
-        metrics: Dict[str, float] = {}
-        for name, module in self.named_modules():
-            if callable(getattr(module, "mix_metrics", None)):
-                for key, value in module.mix_metrics().items():
-                    # Two embedders would write the same keys; the second one's are told apart by its place.
-                    metrics[key if key not in metrics else f"{name}/{key}"] = value
-        return metrics
 
 
 def _types_of(tags: Dict[int, str], tag_scheme: str, label_namespace: str) -> List[str]:

@@ -1,7 +1,7 @@
 """Warm-up, then half a cosine down to (nearly) nothing."""
 
 import math
-from typing import List
+from typing import List, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -45,13 +45,18 @@ class CosineWithWarmup(PolynomialDecay):
         self,
         optimizer: torch.optim.Optimizer,
         num_epochs: int,
-        num_steps_per_epoch: int,
+        num_steps_per_epoch: Optional[int],
         warmup_steps: int = 100,
         final_fraction: float = 0.0,
     ) -> None:
         if not 0.0 <= final_fraction <= 1.0:
             raise ConfigurationError(f"`final_fraction` must be from 0 to 1, but it is {final_fraction}.")
-        if num_steps_per_epoch is not None and not 0 <= warmup_steps < num_epochs * num_steps_per_epoch:
+        if num_steps_per_epoch is None:
+            raise ConfigurationError(
+                "The scheduler elmo_cosine must know how many steps an epoch has, but this data loader does not say. Give "
+                "the loader its length (elmo_stream has one), or another scheduler."
+            )
+        if not 0 <= warmup_steps < num_epochs * num_steps_per_epoch:
             raise ConfigurationError(
                 f"`warmup_steps` must be from 0 to {num_epochs * num_steps_per_epoch - 1}, less than the steps of the "
                 f"whole training ({num_epochs} epochs of {num_steps_per_epoch}), but it is {warmup_steps}."

@@ -99,3 +99,8 @@ def test_the_steps_of_a_training_are_counted_by_its_loader(project_root, tmp_pat
     assert scheduler["steps"] == scheduler["total_steps"] > 10
     assert state["optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.0, abs=1e-9)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["validation_perplexity"] < 167
+
+
+def test_a_loader_that_does_not_know_its_length_is_refused():
+    with pytest.raises(ConfigurationError, match="must know how many steps an epoch has"):
+        scheduler_of(num_steps_per_epoch=None)
