@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.language_model import LanguageModel
+from elmo_plugin.bilm.ops import dispatch
+from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstm, projected_lstms
 from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.sampler import sample_words
+from elmo_plugin.bilm.softmax import Softmax
+from elmo_plugin.bilm.state import LstmState
+from tests.bilm.ops.projected_lstm_test import CLIPS, SHAPES, random_inputs, run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: torch.cuda.is_available() is false")
 
@@ -84,3 +90,91 @@ def test_a_step_under_bfloat16_is_near_that_of_float32(window, num_samples):
     assert outputs[1].forward_losses.dtype == outputs[1].state.forward_.memory.dtype == torch.float32
     assert not torch.equal(outputs[0].forward_losses, outputs[1].forward_losses)
     torch.testing.assert_close(outputs[1].forward_losses, outputs[0].forward_losses, rtol=0.02, atol=0.05)
+
+
+def on_gpu(autocast=None):
+    """The recurrence as it is dispatched on a GPU, for tensors of the CPU."""
+
+    def recurrence(gates, rows, *others):
+        tensors, clips = [tensor.cuda() for tensor in (gates, *others[:4])], others[4:]
+        if autocast is not None:
+            tensors[0] = tensors[0].to(autocast)
+        with torch.autocast("cuda", autocast, enabled=autocast is not None):
+            output = dispatch.projected_lstms([Chain(*tensors)], rows, *clips)[0]
+        return [tensor.cpu() for tensor in output]
+
+    return recurrence
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("clip", CLIPS, ids=str)
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16], ids=str)
+def test_kernels_are_as_near_to_float64_as_the_plain_recurrence_in_the_same_precision(shape, clip, autocast):
+    pytest.importorskip("triton")
+    assert dispatch.has_own_kernels(torch.device("cuda"), torch.float32)
+    inputs, rows = [tensor.float().double() for tensor in random_inputs(shape)], shape[1]
+    exact = run(projected_lstm, inputs, rows, clip)
+    fast = run(on_gpu(autocast), inputs, rows, clip, dtype=torch.float32)
+    with dispatch.forced("plain"):
+        plain = run(on_gpu(autocast), inputs, rows, clip, dtype=torch.float32)
+    for exact_one, plain_one, fast_one in zip(exact, plain, fast):
+        assert fast_one.dtype == torch.float32
+        # Whether a clip cuts may be a matter of the last digit: errors as a whole.
+        allowed = 1.5 * (plain_one - exact_one).norm() + (4e-6 if autocast is None else 4e-3) * exact_one.norm()
+        assert (fast_one - exact_one).norm() <= allowed
+
+
+def test_both_directions_of_the_original_model_in_one_launch_are_each_what_they_are_alone():
+    pytest.importorskip("triton")
+    shape = (64, [64] * 3 + [17] * 2, 4096, 512)
+    chains = [Chain(*(tensor.float().cuda() for tensor in random_inputs(shape, seed))) for seed in range(2)]
+    together = dispatch.projected_lstms(chains, shape[1], 3.0, 3.0)
+    for found, expected in zip(together, projected_lstms(chains, shape[1], 3.0, 3.0)):
+        for tensor, close in zip(found, expected):
+            torch.testing.assert_close(tensor, close, rtol=0, atol=1e-4)
+
+
+def test_neither_the_recurrence_nor_a_sampled_softmax_waits_for_the_gpu():
+    chains = [Chain(*(tensor.float().cuda().requires_grad_() for tensor in random_inputs((8, [8] * 5, 64, 32))))]
+    softmax, targets = Softmax(5000, 32).cuda(), torch.randint(0, 5000, (40,)).cuda()
+
+    def step():
+        outputs, _, _ = dispatch.projected_lstms(chains, [8] * 5, 3.0, 3.0)[0]
+        sampled, _ = sample_words(200, 5000, outputs.device)
+        softmax.sampled_loss(outputs, targets, 200).sum().backward()
+        return sampled
+
+    # The first compiles kernels.
+    step()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sampled = step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(set(sampled.tolist())) == 200
+
+
+def test_a_perplexity_is_whole_at_the_end_of_a_pass():
+    module = pytest.importorskip("elmo_plugin.training.metrics.perplexity", reason="AllenNLP is not installed")
+    perplexity, losses = module.BidirectionalPerplexity(), torch.ones(1000, device="cuda")
+    for _ in range(10):
+        perplexity(losses, 2 * losses)
+    metrics = perplexity.get_metric(reset=True)
+    assert metrics["tokens"] == 10_000 and metrics["forward_perplexity"] == pytest.approx(2.718281828)
+
+
+def test_states_are_carried_through_the_kernels():
+    model = LanguageModel(OPTIONS).cuda().bilm.eval()
+    types = torch.randint(1, 262, (30, 12), device="cuda")
+    words = torch.randint(0, 30, (2, 4, 6), device="cuda")
+    zeros = model.zero_state(4)
+    with torch.no_grad():
+        whole, _, expected = model(types, words[0], words[1], zeros)
+        _, _, between = model(types, words[0, :, :3], words[1, :, :3], zeros)
+        second, _, found = model(types, words[0, :, 3:], words[1, :, 3:], between)
+    torch.testing.assert_close(second[-1], whole[-1][:, 3:], rtol=0, atol=1e-5)
+    for direction, close in zip(found, expected):
+        assert isinstance(direction, LstmState)
+        for tensor, expected_tensor in zip(direction, close):
+            torch.testing.assert_close(tensor, expected_tensor, rtol=0, atol=1e-5)
