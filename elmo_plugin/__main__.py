@@ -7,10 +7,13 @@ option `--include-package` comes too late for subcommands.  Here the plugin is l
 AllenNLP reads the command line, because this module is part of it.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import List
 
+# AllenNLP's own variable, which also makes its log longer.
+DEBUG_VARIABLE = "ALLENNLP_DEBUG"
 MISSING = """\
 {program}: the Python module '{module}' is not installed here, and the commands need AllenNLP with all \
 that it imports. A plain `pip install allennlp` no longer works; in the checkout of elmo_plugin run
@@ -40,17 +43,26 @@ def name_plugin(arguments: List[str]) -> List[str]:
 
 
 def main() -> None:
-    """Runs AllenNLP's command line, with its logging and its way to end on a SIGTERM."""
+    """
+    Runs AllenNLP's command line, with its logging and its way to end on a SIGTERM. What is wrong with the user's input
+    ends it with a message and no traceback.
+    """
     try:
         import allennlp.__main__  # noqa: F401  sets the logging up
         from allennlp.commands import main as run_command_line
+        from allennlp.common.checks import ConfigurationError
         from allennlp.common.util import install_sigterm_handler
     except ModuleNotFoundError as error:
         program = program_name()
         sys.exit(MISSING.format(program=program, module=error.name, python=sys.executable))
     install_sigterm_handler()
     sys.argv[1:] = name_plugin(sys.argv[1:])
-    run_command_line(prog=program_name())
+    try:
+        run_command_line(prog=program_name())
+    except ConfigurationError as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        sys.exit(f"{program_name()}: error: {error}\n({DEBUG_VARIABLE}=1 in front of the command shows where in the code.)")
 
 
 if __name__ == "__main__":

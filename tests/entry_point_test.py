@@ -97,3 +97,11 @@ def test_the_setup_script_installs_the_console_script(project_root: Path):
     setup = (project_root / "setup.py").read_text(encoding="utf-8")
     assert '"allennlp-elmo = elmo_plugin.__main__:main"' in setup
     assert callable(entry_point.main)
+
+
+def test_what_is_wrong_with_the_input_is_one_message_and_the_code_only_when_asked_for(run, tmp_path: Path, monkeypatch):
+    answer = run("-m", "elmo_plugin", "elmo-prepare", "nowhere.txt", str(tmp_path / "out"))
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr and "error: " in answer.stderr and "nowhere.txt" in answer.stderr
+    monkeypatch.setenv("ALLENNLP_DEBUG", "1")
+    assert "Traceback" in run("-m", "elmo_plugin", "elmo-prepare", "nowhere.txt", str(tmp_path / "out")).stderr
