@@ -51,7 +51,7 @@ def two_workers(check) -> None:
         init_process,
         args=(2, [-1, -1], check, None, None, "127.0.0.1", find_open_port()),
         nprocs=2,
-        start_method="fork",
+        start_method="spawn",
     )
 
 

@@ -137,6 +137,6 @@ def test_values_are_those_over_all_workers():
         init_process,
         args=(2, [-1, -1], check_on_one_of_two, None, None, "127.0.0.1", find_open_port()),
         nprocs=2,
-        start_method="fork",
+        start_method="spawn",
     )
     assert not torch.distributed.is_initialized()
