@@ -56,6 +56,12 @@ def losses_of(model, batch, state):
         return model.language_model(**tensors, state=state)
 
 
+def close(one, other):
+    """But for rounding: with gradients and without, products sum in another order."""
+    pairs = [pair for directions in zip(one, other) for pair in zip(*directions)]
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in pairs)
+
+
 def test_the_loss_is_the_sum_over_both_directions_by_the_steps_of_a_full_window(vocabulary, batches):
     model = build(vocabulary)
     for batch in batches():
@@ -83,7 +89,7 @@ def test_training_goes_on_from_the_state_of_the_window_before_into_the_next_epoc
     for batch in batches() * 2:
         expected = losses_of(model, batch, state)
         model(**batch)
-        assert equal(model._states[True], expected.state)
+        assert close(model._states[True], expected.state)
         state = expected.state
     assert not any(tensor.requires_grad for direction in model._states[True] for tensor in direction)
 
@@ -98,7 +104,7 @@ def test_every_evaluation_begins_with_zeros_and_leaves_the_training_state_alone(
         for batch in batches():
             model(**batch)
             expected = losses_of(model, batch, expected).state
-            assert equal(model._states[False], expected)
+            assert close(model._states[False], expected)
         assert not equal(expected, training_state)
         expected = model.language_model.zero_state(2)
     assert model._states[True] is training_state
@@ -109,7 +115,7 @@ def test_another_batch_size_begins_with_zeros(vocabulary, batches):
     model(**batches(batch_size=3)[0])
     [batch, *_] = batches(batch_size=2)
     model(**batch)
-    assert equal(model._states[True], losses_of(model, batch, model.language_model.zero_state(2)).state)
+    assert close(model._states[True], losses_of(model, batch, model.language_model.zero_state(2)).state)
 
 
 @pytest.mark.parametrize("training", [True, False])
