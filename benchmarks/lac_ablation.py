@@ -4,32 +4,36 @@ of the plugin: a config reaches it by `--include-package benchmarks.lac_ablation
 
     allennlp-elmo train training_configs/lac_with_elmo.jsonnet -s OUT --include-package benchmarks.lac_ablation \
       -o '{"model.text_field_embedder.token_embedders.elmo.type": "elmo_with_mistakes"}'
+
+or, from a store of the right vectors, "elmo_precomputed_with_mistakes" and `store`.
 """
 
 from dataclasses import replace
-from typing import List
+from typing import List, Tuple
 
 import torch
+from allennlp.common.checks import ConfigurationError
 from allennlp.modules.token_embedders import TokenEmbedder
 from torch import Tensor
 
 from elmo_plugin.bilm.bilm import Representations
 from elmo_plugin.bilm.ragged import reverse_rows
 from elmo_plugin.modules.elmo import ElmoEmbedder
+from elmo_plugin.modules.elmo_precomputed import ElmoPrecomputedEmbedder
 
 
-def with_backward_halves_unreversed(representations: Representations) -> Representations:
+def with_backward_halves_unreversed(layers: List[Tensor], mask: Tensor) -> List[Tensor]:
     """
     The layers as they are where the backward LSTM's outputs are never turned round again: token t of T tokens has the
     forward output of t beside the backward output of T - 1 - t. The word vectors have no direction.
     """
-    lengths = representations.mask.sum(dim=1)
-    words, *contextual = representations.layers
-    layers: List[Tensor] = [words]
+    lengths = mask.sum(dim=1)
+    words, *contextual = layers
+    unreversed = [words]
     for layer in contextual:
         forward_half, backward_half = layer.chunk(2, dim=-1)
-        layers.append(torch.cat([forward_half, reverse_rows(backward_half, lengths)], dim=-1))
-    return Representations(layers, representations.mask)
+        unreversed.append(torch.cat([forward_half, reverse_rows(backward_half, lengths)], dim=-1))
+    return unreversed
 
 
 @TokenEmbedder.register("elmo_with_mistakes")
@@ -64,6 +68,27 @@ class ElmoWithMistakes(ElmoEmbedder):
 
             def represent_wrongly(words, state):
                 representations, after = represent(words, state)
-                return with_backward_halves_unreversed(representations), after
+                layers = with_backward_halves_unreversed(representations.layers, representations.mask)
+                return Representations(layers, representations.mask), after
 
             self.bilm.represent = represent_wrongly
+
+
+@TokenEmbedder.register("elmo_precomputed_with_mistakes")
+class ElmoPrecomputedWithMistakes(ElmoPrecomputedEmbedder):
+    """
+    `ElmoPrecomputedEmbedder` with both mistakes, made of the right vectors: in a biLM of two layers the second one's
+    output without the residual connection is its output less the first one's.
+
+    Registered as a `TokenEmbedder` with name "elmo_precomputed_with_mistakes".
+    """
+
+    def look_up(self, elmo_tokens: Tensor) -> Tuple[List[Tensor], Tensor]:
+        layers, mask = super().look_up(elmo_tokens)
+        if len(layers) != 3:
+            raise ConfigurationError(
+                f"elmo_precomputed_with_mistakes: expected a store of a biLM of two layers, but it has {len(layers) - 1}. "
+                "Use elmo_with_mistakes."
+            )
+        words, first, second = layers
+        return with_backward_halves_unreversed([words, first, second - first], mask), mask

@@ -9,6 +9,7 @@ import elmo_plugin.commands.elmo_import  # noqa: F401
 import elmo_plugin.commands.elmo_merge  # noqa: F401
 import elmo_plugin.commands.elmo_prepare  # noqa: F401
 import elmo_plugin.commands.elmo_results  # noqa: F401
+import elmo_plugin.commands.elmo_text  # noqa: F401
 import elmo_plugin.data.data_loaders.stream  # noqa: F401
 import elmo_plugin.data.dataset_readers.lac  # noqa: F401
 import elmo_plugin.data.dataset_readers.reading_comprehension  # noqa: F401

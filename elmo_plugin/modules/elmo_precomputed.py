@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -109,15 +109,29 @@ class ElmoPrecomputedEmbedder(LayerMixer):
 
         Shape: (batch_size, num_tokens, `get_output_dim()`), zeros (before a projection) where there is no word
         """
+        layers, mask = self.look_up(elmo_tokens)
+        present = mask.unsqueeze(-1).to(layers[0].dtype)
+        return self.finish([mix(layers, mask) * present for mix in self.mixes()])
+
+    def look_up(self, elmo_tokens: Tensor) -> Tuple[List[Tensor], Tensor]:
+        """
+        # Parameters
+
+        elmo_tokens : as for `forward`.
+
+        # Returns
+
+        The biLM's layers, and where there is a word.
+        Shapes: `num_representations` times (batch_size, num_tokens, representation_dim), (batch_size, num_tokens)
+        """
         was_computed = self._layers.num_computed > 0
         try:
-            layers, mask = self._layers(elmo_tokens)
+            found = self._layers(elmo_tokens)
         except ValueError as error:
             raise ConfigurationError(f"The embedder elmo_precomputed: {error}") from error
         if self._layers.num_computed > 0 and not was_computed:
             logger.info("The store lacks some sentences; they are computed whenever they come.")
-        present = mask.unsqueeze(-1).to(layers[0].dtype)
-        return self.finish([mix(layers, mask) * present for mix in self.mixes()])
+        return found
 
 
 def _archived_description(serialization_dir: Optional[str], store: str) -> Optional[StoreDescription]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from allennlp.commands.train import train_model_from_file
 
-from benchmarks.lac_ablation import ElmoWithMistakes
+from benchmarks.lac_ablation import ElmoPrecomputedWithMistakes, ElmoWithMistakes
 from elmo_plugin.bilm.characters import word_to_characters
 from elmo_plugin.modules.elmo import ElmoEmbedder
 
@@ -16,11 +16,11 @@ def in_the_projects_root(project_root, monkeypatch):
     monkeypatch.chdir(project_root)
 
 
-def embed(embedder_class, layer, **mistakes):
+def embed(embedder_class, layer, **options):
     """One layer of two sentences, of four words and of two. Shape: (2, 4, representation_dim)"""
     scalars = [-1e9] * 3
     scalars[layer] = 0.0
-    embedder = embedder_class(**FILES, scalar_mix_parameters=scalars, **mistakes).eval()
+    embedder = embedder_class(**FILES, scalar_mix_parameters=scalars, **options).eval()
     words = torch.zeros(2, 4, 50, dtype=torch.long)
     for row, sentence in enumerate(["the cat sees it", "dogs ran"]):
         for column, word in enumerate(sentence.split()):
@@ -50,6 +50,13 @@ def test_with_neither_mistake_it_is_elmo():
     for layer in (0, 1, 2):
         same = embed(ElmoWithMistakes, layer, backward_unreversed=False, residual_missing=False)
         assert torch.equal(same, embed(ElmoEmbedder, layer))
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_made_of_stored_vectors_they_are_the_same(layer):
+    computed = embed(ElmoWithMistakes, layer)
+    stored = embed(ElmoPrecomputedWithMistakes, layer, store="fixtures/store")
+    assert torch.allclose(stored, computed, atol=1e-5 * computed.abs().max().item())
 
 
 def test_a_config_trains_with_it(tmp_path):

@@ -5,7 +5,7 @@
 //
 // DATA is a folder with train.txt and dev.txt, BILM one that elmo-export wrote, of a biLM of characters. The third arm
 // repeats two mistakes of the reference demonstration (docs/tasks.md).
-local data = std.extVar('DATA'), bilm = std.extVar('BILM');
+local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
 local overrides = {
   train_data_path: data + '/train.txt',
   validation_data_path: data + '/dev.txt',
@@ -20,6 +20,8 @@ local embedder = 'model.text_field_embedder.token_embedders.elmo.';
 local with_elmo = {
   config: 'training_configs/lac_with_elmo.jsonnet',
   overrides: overrides + {
+    [embedder + 'type']: 'elmo_precomputed',
+    [embedder + 'store']: store,
     [embedder + 'options_file']: bilm + '/options.json',
     [embedder + 'weight_file']: bilm + '/weights.hdf5',
   },
@@ -38,7 +40,7 @@ local with_elmo = {
     with_elmo {
       name: '+ ELMo with two mistakes',
       packages: ['benchmarks.lac_ablation'],
-      overrides+: { [embedder + 'type']: 'elmo_with_mistakes' },
+      overrides+: { [embedder + 'type']: 'elmo_precomputed_with_mistakes' },
     },
   ],
   seeds: [1, 2, 3],

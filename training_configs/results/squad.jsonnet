@@ -4,7 +4,7 @@
 //     --page docs/results.md
 //
 // DATA is a folder with train.json and dev.json, BILM one that elmo-export wrote. Any part of SQuAD will do.
-local data = std.extVar('DATA'), bilm = std.extVar('BILM');
+local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
 // As many as a CPU learns from in hours; null for all.
 local questions = 3000;
 local overrides = {
@@ -15,6 +15,8 @@ local overrides = {
 };
 local embedder = 'model.text_field_embedder.token_embedders.elmo.';
 local with_elmo = overrides {
+  [embedder + 'type']: 'elmo_precomputed',
+  [embedder + 'store']: store,
   [embedder + 'options_file']: bilm + '/options.json',
   [embedder + 'weight_file']: bilm + '/weights.hdf5',
 };

@@ -1,9 +1,12 @@
 // Names in tweets: WNUT-17 (Derczynski et al. 2017, CC BY 4.0).
 //
-//   DATA=wnut17 BILM=wt2-elmo allennlp elmo-results training_configs/results/wnut17.jsonnet --runs OUT --page docs/results.md
+//   DATA=wnut17 BILM=wt2-elmo STORE=wnut-store allennlp elmo-results training_configs/results/wnut17.jsonnet --runs OUT \
+//     --page docs/results.md
 //
-// DATA is the folder of the published files, BILM one that elmo-export wrote.
-local data = std.extVar('DATA'), bilm = std.extVar('BILM');
+// DATA is the folder of the published files, BILM one that elmo-export wrote, STORE one with its vectors of
+// these sentences, so that they are computed once and not in each epoch of each training (docs/results.md has both
+// commands). Sentences that STORE lacks are computed when they come.
+local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
 local overrides = {
   train_data_path: data + '/wnut17train.conll',
   validation_data_path: data + '/emerging.dev.conll',
@@ -27,6 +30,8 @@ local elmo = 'model.text_field_embedder.token_embedders.elmo.';
       name: '+ ELMo',
       config: 'training_configs/ner_with_elmo.jsonnet',
       overrides: overrides + {
+        [elmo + 'type']: 'elmo_precomputed',
+        [elmo + 'store']: store,
         [elmo + 'options_file']: bilm + '/options.json',
         [elmo + 'weight_file']: bilm + '/weights.hdf5',
       },

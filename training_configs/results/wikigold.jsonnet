@@ -1,0 +1,40 @@
+// Names in Wikipedia: wikigold (Balasuriya et al. 2009, CC BY 4.0), cut in three by benchmarks/wikigold_parts.py.
+//
+//   DATA=wikigold BILM=wt2-elmo STORE=wikigold-store allennlp elmo-results training_configs/results/wikigold.jsonnet --runs OUT \
+//     --page docs/results.md
+//
+// DATA is the folder of the three parts, BILM one that elmo-export wrote, STORE one with its vectors of
+// these sentences, so that they are computed once and not in each epoch of each training (docs/results.md has both
+// commands). Sentences that STORE lacks are computed when they come.
+local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
+local overrides = {
+  train_data_path: data + '/train.conll',
+  validation_data_path: data + '/dev.conll',
+  test_data_path: data + '/test.conll',
+  'data_loader.batch_sampler.batch_size': 16,
+  'trainer.num_epochs': 20,
+  'trainer.patience': 5,
+};
+local elmo = 'model.text_field_embedder.token_embedders.elmo.';
+{
+  task: 'Names in Wikipedia',
+  data: 'wikigold',
+  metrics: [
+    { key: 'test_f1', title: 'test F1', scale: 100 },
+    { key: 'best_validation_f1', title: 'development F1', scale: 100 },
+  ],
+  arms: [
+    { name: 'baseline', config: 'training_configs/ner_baseline.jsonnet', overrides: overrides },
+    {
+      name: '+ ELMo',
+      config: 'training_configs/ner_with_elmo.jsonnet',
+      overrides: overrides + {
+        [elmo + 'type']: 'elmo_precomputed',
+        [elmo + 'store']: store,
+        [elmo + 'options_file']: bilm + '/options.json',
+        [elmo + 'weight_file']: bilm + '/weights.hdf5',
+      },
+    },
+  ],
+  seeds: [1, 2, 3],
+}
