@@ -100,3 +100,22 @@ def projected_lstm(
             hidden, memory = torch.cat([hidden, ended_hidden]), torch.cat([memory, ended_memory])
     packed = torch.cat(outputs) if outputs else hidden.new_zeros(0, hidden.size(1))
     return packed, hidden, memory
+
+
+def hidden_before_each_step(hidden: Tensor, outputs: Tensor, rows: List[int]) -> Tensor:
+    """
+    What the recurrent products of a chain began with, which is what the gradient of their weight is made of.
+
+    # Parameters
+
+    hidden : before the first step. Shape: (batch_size, projection_dim)
+    outputs : of all steps, packed. Shape: (sum of rows, projection_dim)
+    rows : of each step, steps without rows left out.
+
+    # Returns
+
+    Packed like `outputs`. Shape: (sum of rows, projection_dim)
+    """
+    if not rows:
+        return outputs
+    return torch.cat([before[:num_rows] for before, num_rows in zip([hidden, *outputs.split(rows)], rows)])

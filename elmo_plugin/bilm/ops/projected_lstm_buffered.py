@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, hidden_before_each_step
 from elmo_plugin.bilm.ops.projected_lstm_forward import (
     MAX_NUMBERS_IN_STEP,
     Buffers,
@@ -80,7 +80,7 @@ class _ProjectedLstms(torch.autograd.Function):
             of_gates, of_projected, of_hidden, of_memory = (slope[index] for slope in slopes)
             result += [of_gates, of_hidden, of_memory, None, None]
             if ctx.needs_input_grad[len(result) - 2]:
-                result[-2] = of_gates.t() @ _hidden_before_each_step(hiddens[index], outputs[index], ctx.rows)
+                result[-2] = of_gates.t() @ hidden_before_each_step(hiddens[index], outputs[index], ctx.rows)
             if ctx.needs_input_grad[len(result) - 1]:
                 result[-1] = of_projected.t() @ buffers.exposed[index]
         return tuple(result)
@@ -177,10 +177,3 @@ def _clip_backward(gradient: Tensor, values: Tensor, bound: Optional[float]) -> 
     """
     if bound is not None:
         _times_clip_slope(gradient, values, -bound, bound, grad_input=gradient)
-
-
-def _hidden_before_each_step(hidden: Tensor, outputs: Tensor, rows: List[int]) -> Tensor:
-    """Packed like `outputs`. Shape: (sum of rows, projection_dim)"""
-    if not rows:
-        return outputs
-    return torch.cat([before[:num_rows] for before, num_rows in zip([hidden, *outputs.split(rows)], rows)])

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from elmo_plugin.bilm.ops import projected_lstm_triton_kernels as kernels
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, hidden_before_each_step
 
 # Columns of one program.
 MAX_BLOCK = 1024
@@ -114,7 +114,7 @@ class _ProjectedLstms(torch.autograd.Function):
         for index, (of_gates, of_projected, of_hidden, of_memory) in enumerate(zip(*slopes)):
             result += [of_gates, of_hidden, of_memory, None, None]
             if ctx.needs_input_grad[len(result) - 2]:
-                before = _hidden_before_each_step(hiddens[index], outputs[index], ctx.rows)
+                before = hidden_before_each_step(hiddens[index], outputs[index], ctx.rows)
                 result[-2] = of_gates.t() @ before.to(of_gates.dtype)
             if ctx.needs_input_grad[len(result) - 1]:
                 result[-1] = of_projected.t() @ kept.exposed[index]
@@ -169,10 +169,3 @@ def _launch(kernel, tensors: Sequence[Tensor], width: int, bounds: Sequence[floa
 def _dtype_of_products(chain: Chain) -> torch.dtype:
     device = chain.memory.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else chain.weight_recurrent.dtype
-
-
-def _hidden_before_each_step(hidden: Tensor, outputs: Tensor, rows: List[int]) -> Tensor:
-    """Packed like `outputs`. Shape: (sum of rows, projection_dim)"""
-    if not rows:
-        return outputs
-    return torch.cat([before[:num_rows] for before, num_rows in zip([hidden, *outputs.split(rows)], rows)])
