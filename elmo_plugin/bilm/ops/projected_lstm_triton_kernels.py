@@ -31,6 +31,29 @@ def _clipped(x, bound):
 
 
 @triton.jit
+def _place(width, BLOCK: tl.constexpr):
+    """What this program has: its chain; where its row starts in one of `width`; its columns, and which of them exist."""
+    chain = tl.program_id(2).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    return chain, tl.program_id(0).to(tl.int64) * width, column, column < width
+
+
+@triton.jit
+def _load(pointers, is_there, COMPUTE: tl.constexpr):
+    return tl.load(pointers, is_there, 0.0).to(COMPUTE)
+
+
+@triton.jit
+def _load_gates(gate, cell_dim, is_there, COMPUTE: tl.constexpr):
+    """The four gates behind their activations; the first one lies at `gate`, the others `cell_dim` apart."""
+    input_gate = _sigmoid(_load(gate, is_there, COMPUTE))
+    candidate = _tanh(_load(gate + cell_dim, is_there, COMPUTE))
+    forget_gate = _sigmoid(_load(gate + 2 * cell_dim, is_there, COMPUTE))
+    output_gate = _sigmoid(_load(gate + 3 * cell_dim, is_there, COMPUTE))
+    return input_gate, candidate, forget_gate, output_gate
+
+
+@triton.jit
 def cell_forward(
     gates,
     memory,
@@ -47,17 +70,11 @@ def cell_forward(
     BLOCK: tl.constexpr,
 ):
     """From the gates before their activations to the clipped `memory`, in place; before the clip into `memories`."""
-    row = tl.program_id(0).to(tl.int64)
-    chain = tl.program_id(2).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    is_there = column < cell_dim
-    place = row * cell_dim + column
-    gate = gates + chain * gates_stride + row * 4 * cell_dim + column
-    input_gate = _sigmoid(tl.load(gate, is_there, 0.0).to(COMPUTE))
-    candidate = _tanh(tl.load(gate + cell_dim, is_there, 0.0).to(COMPUTE))
-    forget_gate = _sigmoid(tl.load(gate + 2 * cell_dim, is_there, 0.0).to(COMPUTE))
-    output_gate = _sigmoid(tl.load(gate + 3 * cell_dim, is_there, 0.0).to(COMPUTE))
-    before = tl.load(memory + chain * memory_stride + place, is_there, 0.0).to(COMPUTE)
+    chain, start, column, is_there = _place(cell_dim, BLOCK)
+    place = start + column
+    gate = gates + chain * gates_stride + 4 * start + column
+    input_gate, candidate, forget_gate, output_gate = _load_gates(gate, cell_dim, is_there, COMPUTE)
+    before = _load(memory + chain * memory_stride + place, is_there, COMPUTE)
     after = forget_gate * before + input_gate * candidate
     if KEEP:
         tl.store(memories + chain * memories_stride + place, after, is_there)
@@ -82,12 +99,9 @@ def clip_forward(
     BLOCK: tl.constexpr,
 ):
     """The clipped projections: as outputs, as state, and as `operand` of the next product, in its precision."""
-    row = tl.program_id(0).to(tl.int64)
-    chain = tl.program_id(2).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    is_there = column < projection_dim
-    place = row * projection_dim + column
-    values = tl.load(projected + chain * projected_stride + place, is_there, 0.0).to(COMPUTE)
+    chain, start, column, is_there = _place(projection_dim, BLOCK)
+    place = start + column
+    values = _load(projected + chain * projected_stride + place, is_there, COMPUTE)
     values = _clipped(values, bound)
     tl.store(outputs + chain * outputs_stride + place, values, is_there)
     tl.store(hidden + chain * hidden_stride + place, values, is_there)
@@ -110,14 +124,11 @@ def clip_backward(
     BLOCK: tl.constexpr,
 ):
     """The gradient of what was projected: zero beyond the bound, not on it."""
-    row = tl.program_id(0).to(tl.int64)
-    chain = tl.program_id(2).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    is_there = column < projection_dim
-    place = row * projection_dim + column
-    slope = tl.load(of_outputs + chain * of_outputs_stride + place, is_there, 0.0).to(COMPUTE)
-    slope += tl.load(of_hidden + chain * of_hidden_stride + place, is_there, 0.0).to(COMPUTE)
-    values = tl.load(projected + chain * projected_stride + place, is_there, 0.0).to(COMPUTE)
+    chain, start, column, is_there = _place(projection_dim, BLOCK)
+    place = start + column
+    slope = _load(of_outputs + chain * of_outputs_stride + place, is_there, COMPUTE)
+    slope += _load(of_hidden + chain * of_hidden_stride + place, is_there, COMPUTE)
+    values = _load(projected + chain * projected_stride + place, is_there, COMPUTE)
     slope = tl.where(tl.abs(values) <= bound, slope, 0.0)
     tl.store(of_projected + chain * of_projected_stride + place, slope, is_there)
 
@@ -147,25 +158,19 @@ def cell_backward(
     activations. What the way there computed from gates and memories is computed again: that takes less time than
     reading it.
     """
-    row = tl.program_id(0).to(tl.int64)
-    chain = tl.program_id(2).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    is_there = column < cell_dim
-    place = row * cell_dim + column
-    gate = gates + chain * gates_stride + row * 4 * cell_dim + column
-    input_gate = _sigmoid(tl.load(gate, is_there, 0.0).to(COMPUTE))
-    candidate = _tanh(tl.load(gate + cell_dim, is_there, 0.0).to(COMPUTE))
-    forget_gate = _sigmoid(tl.load(gate + 2 * cell_dim, is_there, 0.0).to(COMPUTE))
-    output_gate = _sigmoid(tl.load(gate + 3 * cell_dim, is_there, 0.0).to(COMPUTE))
-    memory = tl.load(memories + chain * memories_stride + place, is_there, 0.0).to(COMPUTE)
-    previous = _clipped(tl.load(before + chain * before_stride + place, is_there, 0.0).to(COMPUTE), bound_before)
+    chain, start, column, is_there = _place(cell_dim, BLOCK)
+    place = start + column
+    gate = gates + chain * gates_stride + 4 * start + column
+    input_gate, candidate, forget_gate, output_gate = _load_gates(gate, cell_dim, is_there, COMPUTE)
+    memory = _load(memories + chain * memories_stride + place, is_there, COMPUTE)
+    previous = _clipped(_load(before + chain * before_stride + place, is_there, COMPUTE), bound_before)
     squashed = _tanh(_clipped(memory, bound))
-    slope_exposed = tl.load(of_exposed + chain * of_exposed_stride + place, is_there, 0.0).to(COMPUTE)
-    slope = tl.load(of_memory + chain * of_memory_stride + place, is_there, 0.0).to(COMPUTE)
+    slope_exposed = _load(of_exposed + chain * of_exposed_stride + place, is_there, COMPUTE)
+    slope = _load(of_memory + chain * of_memory_stride + place, is_there, COMPUTE)
     slope += slope_exposed * output_gate * (1.0 - squashed * squashed)
     slope = tl.where(tl.abs(memory) <= bound, slope, 0.0)
     tl.store(of_memory + chain * of_memory_stride + place, slope * forget_gate, is_there)
-    of_gate = of_gates + chain * of_gates_stride + row * 4 * cell_dim + column
+    of_gate = of_gates + chain * of_gates_stride + 4 * start + column
     tl.store(of_gate, slope * candidate * input_gate * (1.0 - input_gate), is_there)
     tl.store(of_gate + cell_dim, slope * input_gate * (1.0 - candidate * candidate), is_there)
     tl.store(of_gate + 2 * cell_dim, slope * previous * forget_gate * (1.0 - forget_gate), is_there)
