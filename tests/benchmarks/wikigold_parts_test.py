@@ -1,9 +1,7 @@
 from benchmarks.wikigold_parts import cut
 
 
-def test_every_sentence_is_in_one_part_and_blocks_stay_together():
-    sentences = [f"word{number} O\nends O" for number in range(57)]
-    parts = cut("\n\n".join(sentences) + "\n\n")
-    assert parts["train"] == sentences[:30] + sentences[50:]
-    assert parts["dev"] == sentences[30:40]
-    assert parts["test"] == sentences[40:50]
+def test_every_article_is_in_one_part_in_the_order_of_the_file():
+    articles = [f"word{number} O\n. O\n\nnext I-LOC\n. O" for number in range(7)]
+    parts = cut("\n\n-DOCSTART- O\n\n".join(articles) + "\n\n-DOCSTART- O\n\n")
+    assert parts == {"train": articles[:3] + articles[5:], "dev": articles[3:4], "test": articles[4:5]}
