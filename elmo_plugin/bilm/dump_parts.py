@@ -10,8 +10,10 @@ import h5py
 import numpy
 import torch
 
-from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.weights import open_hdf5, whole_hdf5
+
+_CARRIED = "carried/{direction}_/{part}"
 
 
 class Part(NamedTuple):
@@ -80,9 +82,8 @@ class Parts:
         with whole_hdf5(self._path(index)) as file:
             file["values"] = numpy.concatenate([array.ravel() for array in arrays])
             file["lengths"] = numpy.array(lengths, dtype=numpy.int64)
-            for name, state in () if carried is None else carried._asdict().items():
-                for part, tensor in state._asdict().items():
-                    file[f"carried/{name}/{part}"] = tensor.float().cpu().numpy()
+            for name, tensor in () if carried is None else carried.named(_CARRIED).items():
+                file[name] = tensor.float().cpu().numpy()
 
     def load(self, index: int) -> Part:
         """Reads a part."""
@@ -97,8 +98,4 @@ class Parts:
 def _carried(file: h5py.File) -> Optional[BilmState]:
     if "carried" not in file:
         return None
-    directions = [
-        LstmState(*(torch.from_numpy(file[f"carried/{name}/{part}"][()]) for part in LstmState._fields))
-        for name in BilmState._fields
-    ]
-    return BilmState(*directions)
+    return BilmState.from_named(_CARRIED, lambda name: torch.from_numpy(file[name][()]))

@@ -20,10 +20,11 @@ import torch
 
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.softmax import Softmax
-from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.weights import open_hdf5, whole_hdf5
 
 FILE_NAME = "sidecar.hdf5"
+_STEADY = "steady_state/{direction}/{part}"
 
 
 class Sidecar(NamedTuple):
@@ -43,9 +44,8 @@ def save_sidecar(path: Union[str, Path], sidecar: Sidecar) -> None:
             file["softmax/W"] = sidecar.softmax.weight.detach().cpu().float().numpy()
             file["softmax/b"] = sidecar.softmax.bias.detach().cpu().float().squeeze(1).numpy()
         if sidecar.steady_state is not None:
-            for direction, state in zip(("forward", "backward"), sidecar.steady_state):
-                for name, tensor in state._asdict().items():
-                    file[f"steady_state/{direction}/{name}"] = tensor.detach().cpu().float().squeeze(1).numpy()
+            for name, tensor in sidecar.steady_state.named(_STEADY).items():
+                file[name] = tensor.detach().cpu().float().squeeze(1).numpy()
 
 
 def load_sidecar(path: Union[str, Path], options: BilmOptions) -> Sidecar:
@@ -92,13 +92,9 @@ def _load_softmax(path: Union[str, Path], file: h5py.File, options: BilmOptions)
 
 def _load_state(path: Union[str, Path], file: h5py.File, options: BilmOptions) -> BilmState:
     widths = {"hidden": options.projection_dim, "memory": options.lstm.cell_dim}
-    directions = [
-        LstmState(
-            *(
-                _array(path, file, f"steady_state/{name}/{part}", (options.lstm.num_layers, width)).unsqueeze(1)
-                for part, width in widths.items()
-            )
-        )
-        for name in ("forward", "backward")
-    ]
-    return BilmState(*directions)
+
+    def tensor_of(name: str) -> torch.Tensor:
+        width = widths[name.rpartition("/")[2]]
+        return _array(path, file, name, (options.lstm.num_layers, width)).unsqueeze(1)
+
+    return BilmState.from_named(_STEADY, tensor_of)

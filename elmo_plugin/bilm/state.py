@@ -5,10 +5,13 @@ A state goes into a call and a new one comes out; no module keeps one. Whoever o
 state, and the functions here are all that such an owner needs.
 """
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Dict, NamedTuple, Optional
 
 import torch
 from torch import Tensor
+
+# In the names of tensors, in the order of `BilmState`.
+_DIRECTIONS = ("forward", "backward")
 
 
 class LstmState(NamedTuple):
@@ -33,9 +36,32 @@ class BilmState(NamedTuple):
     def batch_size(self) -> int:
         return self.forward_.hidden.size(1)
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> "BilmState":
-        """The state of `function(tensor)` for each of its four tensors."""
-        return BilmState(*(LstmState(*(function(tensor) for tensor in direction)) for direction in self))
+    def map(self, function: Callable[..., Tensor], *others: "BilmState") -> "BilmState":
+        """The state of `function(tensor, *tensors of the others in that place)` for each of its four tensors."""
+        return BilmState(*(LstmState(*map(function, *directions)) for directions in zip(self, *others)))
+
+    def named(self, pattern: str) -> Dict[str, Tensor]:
+        """
+        Its four tensors by the names that a file has for them.
+
+        # Parameters
+
+        pattern : of the names; `{direction}` in it becomes `forward` or `backward`, and `{part}` `hidden` or `memory`.
+        """
+        return {
+            pattern.format(direction=direction, part=part): tensor
+            for direction, of_direction in zip(_DIRECTIONS, self)
+            for part, tensor in of_direction._asdict().items()
+        }
+
+    @classmethod
+    def from_named(cls, pattern: str, tensor_of: Callable[[str], Tensor]) -> "BilmState":
+        """The state of `tensor_of(name)` for the names that `named` gives."""
+        directions = (
+            LstmState(*(tensor_of(pattern.format(direction=direction, part=part)) for part in LstmState._fields))
+            for direction in _DIRECTIONS
+        )
+        return cls(*directions)
 
     def detach(self) -> "BilmState":
         """The same values, through which no gradient flows."""
@@ -70,11 +96,7 @@ def put_rows(old: Optional[BilmState], new: BilmState) -> BilmState:
     """`new`, followed by those rows of `old` that lie beyond it."""
     if old is None or old.batch_size <= new.batch_size:
         return new
-    pairs = [
-        LstmState(*(torch.cat([n, o[:, n.size(1) :]], dim=1) for o, n in zip(old_direction, new_direction)))
-        for old_direction, new_direction in zip(old, new)
-    ]
-    return BilmState(*pairs)
+    return new.map(lambda above, below: torch.cat([above, below[:, above.size(1) :]], dim=1), old)
 
 
 def with_rows_reset(state: BilmState, probability: float) -> BilmState:

@@ -56,7 +56,7 @@ def compute_steady_state(bilm: Bilm, sentences: Sequence[Sequence[str]], num_row
             _, state = bilm.represent(words, state)
             if number >= depth:
                 mean = state.map(lambda tensor: tensor.mean(dim=1, keepdim=True))
-                total = mean if total is None else _add(total, mean)
+                total = mean if total is None else total.map(torch.add, mean)
                 count += 1
     bilm.train(was_training)
     return total.map(lambda tensor: tensor / count)
@@ -70,8 +70,3 @@ def _batches(bilm: Bilm, rows: List[List[Sequence[str]]], depth: int, num_rounds
         for row, sentence in enumerate(batch):
             words[row, : len(sentence)] = torch.from_numpy(words_to_characters(sentence, width))
         yield words
-
-
-def _add(one: BilmState, other: BilmState) -> BilmState:
-    tensors = iter([tensor for direction in other for tensor in direction])
-    return one.map(lambda tensor: tensor + next(tensors))

@@ -24,12 +24,13 @@ import numpy
 import torch
 
 from elmo_plugin.bilm.characters import words_to_characters
-from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STEADY
 
 STORE_VERSION = 1
 DESCRIPTION = "store.json"
 _KEY_BYTES = 16
+_STEADY = "{direction}_{part}"
 
 
 class StoreDescription(NamedTuple):
@@ -171,32 +172,21 @@ class StoreWriter:
         numpy.save(self.partial / "keys.npy", keys)
         numpy.save(self.partial / "starts.npy", numpy.array(self._starts, dtype="<i8"))
         if self._steady is not None:
-            numpy.savez(self.partial / "steady.npz", **_named(self._steady))
+            tensors = self._steady.named(_STEADY).items()
+            arrays = {name: tensor.detach().float().cpu().numpy() for name, tensor in tensors}
+            numpy.savez(self.partial / "steady.npz", **arrays)
         (self.partial / DESCRIPTION).write_text(json.dumps(self.description._asdict(), indent=2), encoding="utf-8")
         if self.folder.exists():
             shutil.rmtree(self.folder)
         os.replace(self.partial, self.folder)
 
 
-def _named(state: BilmState) -> Dict[str, numpy.ndarray]:
-    """The arrays of a state, with names."""
-    return {
-        f"{direction}{part}": tensor.detach().float().cpu().numpy()
-        for direction, of_direction in state._asdict().items()
-        for part, tensor in of_direction._asdict().items()
-    }
-
-
 def _load_steady(folder: Path) -> BilmState:
     try:
         with numpy.load(folder / "steady.npz") as file:
-            directions = [
-                LstmState(*(torch.from_numpy(file[f"{direction}{part}"]) for part in LstmState._fields))
-                for direction in BilmState._fields
-            ]
+            return BilmState.from_named(_STEADY, lambda name: torch.from_numpy(file[name]))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{folder} is not a whole store of vectors ({error}). Write it anew.") from error
-    return BilmState(*directions)
 
 
 def _read_description(folder: Path) -> StoreDescription:

@@ -15,13 +15,15 @@ from elmo_plugin.bilm.embedding import steady_state_of
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PRECISIONS, check_precision
 from elmo_plugin.bilm.packing import with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
-from elmo_plugin.bilm.state import BilmState, LstmState
+from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STEADY, state_after, state_before
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.modules.archived_options import BUFFER_NAME, archived_options, options_to_tensor
 from elmo_plugin.modules.layer_mixer import LayerMixer
 
 logger = logging.getLogger(__name__)
+
+_STEADY_BUFFERS = "steady_{direction}_{part}"
 
 
 @TokenEmbedder.register("elmo")
@@ -131,9 +133,8 @@ class ElmoEmbedder(LayerMixer):
         else:
             with torch.random.fork_rng(devices=[]):
                 state = _read_steady_state(self.bilm, weight_file, sidecar_file)
-        for direction, of_direction in state._asdict().items():
-            for part, tensor in of_direction._asdict().items():
-                self.register_buffer(f"steady_{direction}{part}", tensor.clone())
+        for name, tensor in state.named(_STEADY_BUFFERS).items():
+            self.register_buffer(name, tensor.clone())
 
     def _reading_bilm(self) -> Bilm:
         check_precision(self.weights, self.bilm.boundaries.device)
@@ -150,10 +151,7 @@ class ElmoEmbedder(LayerMixer):
         """The stored state of the policy `"steady"`, of one row; `None` under another policy."""
         if self.state_policy != STEADY:
             return None
-        return BilmState(
-            LstmState(self.steady_forward_hidden, self.steady_forward_memory),
-            LstmState(self.steady_backward_hidden, self.steady_backward_memory),
-        )
+        return BilmState.from_named(_STEADY_BUFFERS, self.get_buffer)
 
     def forward(self, elmo_tokens: Tensor) -> Tensor:
         """

@@ -1,6 +1,6 @@
 import torch
 
-from elmo_plugin.bilm.state import put_rows, with_batch_size
+from elmo_plugin.bilm.state import BilmState, put_rows, with_batch_size
 from tests.bilm.small_models import CELL_DIM, NUM_LAYERS, PROJECTION_DIM, equal, random_state
 
 
@@ -23,6 +23,22 @@ def test_map_takes_each_of_the_four_tensors_to_its_own_place():
     assert doubled.forward_.memory.equal(state.forward_.memory * 2)
     assert doubled.backward_.hidden.equal(state.backward_.hidden * 2)
     assert doubled.backward_.memory.equal(state.backward_.memory * 2)
+
+
+def test_map_takes_what_several_states_have_in_the_same_place():
+    one, other = random_state(2, seed=1), random_state(2, seed=2)
+    difference = one.map(torch.sub, other)
+    for direction in BilmState._fields:
+        for ours, theirs, result in zip(getattr(one, direction), getattr(other, direction), getattr(difference, direction)):
+            assert torch.equal(result, ours - theirs)
+
+
+def test_tensors_are_found_again_by_the_names_of_any_pattern():
+    state = random_state(2)
+    named = state.named("a/{part}/of_{direction}")
+    assert list(named) == ["a/hidden/of_forward", "a/memory/of_forward", "a/hidden/of_backward", "a/memory/of_backward"]
+    assert named["a/memory/of_backward"] is state.backward_.memory
+    assert equal(BilmState.from_named("a/{part}/of_{direction}", named.__getitem__), state)
 
 
 def test_no_gradient_flows_through_a_detached_state():
