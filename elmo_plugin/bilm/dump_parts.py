@@ -1,7 +1,6 @@
 """What a dump has computed so far, kept in a folder beside the file that it will be."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -12,6 +11,7 @@ import torch
 
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.weights import open_hdf5, whole_hdf5
+from elmo_plugin.bilm.whole_file import whole_file
 
 _CARRIED = "carried/{direction}_/{part}"
 
@@ -59,9 +59,8 @@ class Parts:
             if different:
                 shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        partial = folder / "run.json.partial"
-        partial.write_text(json.dumps(run, indent=2), encoding="utf-8")
-        os.replace(partial, description)
+        with whole_file(description) as partial:
+            partial.write_text(json.dumps(run, indent=2), encoding="utf-8")
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.hdf5"

@@ -7,7 +7,6 @@ which old files hold, is no word and has no id.
 """
 
 import gzip
-import os
 import zlib
 from pathlib import Path
 from typing import Dict, Iterable, List, Sequence, Union
@@ -15,6 +14,7 @@ from typing import Dict, Iterable, List, Sequence, Union
 import numpy
 
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
+from elmo_plugin.bilm.whole_file import whole_file
 
 UNKNOWN = "<UNK>"
 SPECIAL_WORDS = (BEGIN_SENTENCE, END_SENTENCE, UNKNOWN)
@@ -106,7 +106,5 @@ class WordVocabulary:
 
     def to_file(self, path: Union[str, Path]) -> None:
         """Writes the file, whole or not at all."""
-        partial = f"{path}.partial"
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+        with whole_file(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{word}\n" for word in self.words)
-        os.replace(partial, path)

@@ -6,9 +6,9 @@ right (`x @ W`), so most are transposed here.
 """
 
 import logging
-import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import h5py
 import numpy
@@ -16,6 +16,7 @@ import torch
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ def load_weights(bilm: Bilm, path: PathLike) -> None:
     if wrong:
         raise ValueError(
             f"{path} does not fit the options:\n  " + "\n  ".join(wrong) + "\nGive the options.json that belongs to "
-            f"this weight file."
+            "this weight file."
         )
     if unused:
         logger.warning("%s holds datasets that these options have no place for: %s", path, ", ".join(unused))
@@ -225,7 +226,8 @@ def save_weights(bilm: Bilm, path: PathLike) -> None:
             file.create_dataset(entry.name, data=entry.to_file(arrays), dtype="float32")
 
 
-class whole_hdf5:
+@contextmanager
+def whole_hdf5(path: PathLike) -> Iterator[h5py.File]:
     """
     `with whole_hdf5(path) as file:` – an HDF5 file to write, which takes its name only once it is complete.
 
@@ -233,22 +235,12 @@ class whole_hdf5:
 
     `OSError` where it can't be finished: where the disk fills up at the very end, h5py itself raises a `RuntimeError`.
     """
-
-    def __init__(self, path: PathLike) -> None:
-        self.path, self.partial = str(path), f"{path}.partial"
-
-    def __enter__(self) -> h5py.File:
-        self.file = h5py.File(self.partial, "w")
-        return self.file
-
-    def __exit__(self, error_type: Optional[type], *_: object) -> None:
+    with whole_file(path) as partial:
+        file = h5py.File(partial, "w")
         try:
-            try:
-                self.file.close()
-            except RuntimeError as error:
-                raise OSError(f"{self.path} could not be finished: {error}") from error
-            if error_type is None:
-                os.replace(self.partial, self.path)
+            yield file
         finally:
-            if os.path.exists(self.partial):
-                os.remove(self.partial)
+            try:
+                file.close()
+            except RuntimeError as error:
+                raise OSError(f"{path} could not be finished: {error}") from error

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
@@ -11,6 +10,8 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance
 from allennlp.data.fields import TextField
+
+from elmo_plugin.bilm.whole_file import whole_file
 
 _PATHS = ("train_data_path", "validation_data_path", "test_data_path")
 
@@ -44,16 +45,11 @@ def text_from_args(args: argparse.Namespace) -> None:
         raise ConfigurationError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
     params = Params.from_file(args.config, args.overrides)
     num_sentences = num_tokens = 0
-    partial = output.with_name(output.name + ".partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            for sentence in distinct_sentences(params, _PATHS[:1] if args.only_train else _PATHS):
-                file.write(" ".join(sentence) + "\n")
-                num_sentences += 1
-                num_tokens += len(sentence)
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(output) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        for sentence in distinct_sentences(params, _PATHS[:1] if args.only_train else _PATHS):
+            file.write(" ".join(sentence) + "\n")
+            num_sentences += 1
+            num_tokens += len(sentence)
     print(f"Success! {num_sentences:,} distinct sentences of {num_tokens:,} tokens saved to {output}.")
 
 

@@ -9,7 +9,7 @@ import torch
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.options import BilmOptions
-from elmo_plugin.bilm.weights import load_bilm, load_weights, save_weights
+from elmo_plugin.bilm.weights import load_bilm, load_weights, save_weights, whole_hdf5
 from tests.oracle_models import random_model
 from tests.oracle_weights import VARIANTS, random_weights, read_weights, variant, write_weights
 
@@ -38,6 +38,20 @@ def test_every_variant_comes_out_of_its_file_and_goes_into_another_bit_by_bit(na
     for (key, ours), theirs in zip(again.state_dict().items(), model.bilm.state_dict().values()):
         assert torch.equal(ours, theirs), key
     assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_a_file_that_can_not_be_closed_is_an_error_that_names_it_and_leaves_nothing(tmp_path, monkeypatch):
+    close = h5py.File.close
+
+    def disk_is_full(file):
+        close(file)
+        raise RuntimeError("Can't decrement id ref count")
+
+    monkeypatch.setattr(h5py.File, "close", disk_is_full)
+    with pytest.raises(OSError, match=r"ours\.hdf5 could not be finished: Can't decrement"):
+        with whole_hdf5(tmp_path / "ours.hdf5"):
+            pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", VARIANTS)
