@@ -10,10 +10,13 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
 
+from elmo_plugin.results.machines import gathered
 from elmo_plugin.results.page import draw, section, set_into
 from elmo_plugin.results.row import Row, folder_name, read_row
+from elmo_plugin.results.running import allennlp_program, run
 from elmo_plugin.results.summary import as_json, summarise
-from elmo_plugin.results.trainings import allennlp_program, checked_record, outcome_of, run, trainings_of
+from elmo_plugin.results.trainings import outcome_of, trainings_of
+from elmo_plugin.results.whole_text import write_whole
 
 
 @Subcommand.register("elmo-results")
@@ -29,9 +32,12 @@ class ElmoResults(Subcommand):
     def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description = """Train tasks with ELMo and without, over several seeds, and write the table."""
         subparser = parser.add_parser(self.name, description=description, help=description)
-        subparser.add_argument("rows", metavar="ROW", nargs="+", help="Jsonnet files; training_configs/results has some")
+        subparser.add_argument("rows", metavar="ROW", nargs="+", help="Jsonnet file; training_configs/results has some")
         subparser.add_argument(
             "--runs", metavar="DIR", required=True, help="where the trainings are kept; given again, finished ones stay"
+        )
+        subparser.add_argument(
+            "--processes", type=int, metavar="N", default=1, help="trainings side by side, which share the cores (1)"
         )
         subparser.add_argument(
             "--page", metavar="FILE", help="a Markdown page to set the tables into, and pictures beside it"
@@ -44,27 +50,26 @@ class ElmoResults(Subcommand):
 
 
 def results_from_args(args: argparse.Namespace) -> None:
+    if args.processes < 1:
+        raise ConfigurationError(f"--processes must be 1 or more, but it is {args.processes}.")
     try:
         rows = [read_row(path) for path in args.rows]
         page = None if args.page is None else Path(args.page)
         if not args.summarise_only:
-            train_rows(rows, Path(args.runs))
+            train_rows(rows, Path(args.runs), args.processes)
         for row in rows:
             write_row(row, Path(args.runs), page)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
 
 
-def train_rows(rows: List[Row], runs: Path) -> None:
+def train_rows(rows: List[Row], runs: Path, at_once: int) -> None:
     """Every training that is not done yet, with a bar that tells the time left."""
     trainings = [training for row in rows for training in trainings_of(row, runs)]
-    for training in trainings:
-        checked_record(training)
-    todo = [training for training in trainings if not training.is_done()]
-    print(f"{len(trainings)} trainings, {len(trainings) - len(todo)} of them done.")
-    bar = Tqdm.tqdm(todo, unit="training")
-    for training in bar:
-        run(training, allennlp_program(), bar.write)
+    num_done = sum(training.is_done() for training in trainings)
+    print(f"{len(trainings)} trainings, {num_done} of them done.")
+    with Tqdm.tqdm(total=len(trainings) - num_done, unit="training") as bar:
+        run(trainings, allennlp_program(), bar.write, at_once, lambda training: bar.update())
 
 
 def write_row(row: Row, runs: Path, page: Optional[Path]) -> None:
@@ -72,10 +77,11 @@ def write_row(row: Row, runs: Path, page: Optional[Path]) -> None:
     done = [training for training in trainings_of(row, runs) if training.is_done()]
     outcomes = {(training.arm.name, training.seed): outcome_of(training) for training in done}
     summaries = summarise(row, outcomes)
-    machine = next(iter(outcomes.values())).machine
+    summed = [outcome for (_, seed), outcome in outcomes.items() if seed in summaries[0].seeds]
+    machines = gathered([outcome.machine for outcome in summed])
     folder = runs / folder_name(row.name)
-    content = {"task": row.task, "data": row.data, "machine": machine, "arms": as_json(summaries)}
-    (folder / "summary.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = {"task": row.task, "data": row.data, "machines": machines, "arms": as_json(summaries)}
+    write_whole(folder / "summary.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     picture = folder / "summary.png" if page is None else page.parent / "pictures" / f"{folder_name(row.name)}.png"
     try:
         draw(picture, row, summaries)
@@ -84,8 +90,8 @@ def write_row(row: Row, runs: Path, page: Optional[Path]) -> None:
         picture = None
     if picture is not None:
         picture = Path(os.path.relpath(picture, folder if page is None else page.parent))
-    text = section(row, summaries, machine, picture)
-    (folder / "summary.md").write_text(text, encoding="utf-8")
+    text = section(row, summaries, machines, picture)
+    write_whole(folder / "summary.md", text)
     print(text)
     if page is not None:
         set_into(page, row, text)

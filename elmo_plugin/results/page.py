@@ -1,17 +1,18 @@
 """A summary as Markdown, set into a page between two marks, and as a picture."""
 
-import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from elmo_plugin.results.machines import told
 from elmo_plugin.results.row import Row
 from elmo_plugin.results.summary import ArmSummary, Spread
+from elmo_plugin.results.whole_text import write_whole
 
 _BEGIN, _END = "<!-- elmo-results {name} begins -->", "<!-- elmo-results {name} ends -->"
 
 
-def section(row: Row, summaries: List[ArmSummary], machine: Dict[str, Any], picture: Optional[Path]) -> str:
-    """Markdown of a row, from heading to picture."""
+def section(row: Row, summaries: List[ArmSummary], machines: List[Dict[str, Any]], picture: Optional[Path]) -> str:
+    """Markdown of a row, from heading to picture; `machines` as they are `gathered`."""
     seeds = summaries[0].seeds
     titles = [metric.title for metric in row.metrics]
     lines = [
@@ -28,7 +29,7 @@ def section(row: Row, summaries: List[ArmSummary], machine: Dict[str, Any], pict
         if summary.mix:
             mix = ", ".join(f"{name} {_number(spread)}" for name, spread in summary.mix.items())
             lines += ["", f"What {summary.name} learned to mix: {mix}."]
-    lines += ["", _machine_line(machine)]
+    lines += ["", told(machines)]
     if picture is not None:
         lines += ["", f"![{row.task}, with ELMo and without]({picture.as_posix()})"]
     return "\n".join(lines) + "\n"
@@ -50,15 +51,6 @@ def _number(spread: Spread, sign: str = "") -> str:
     return mean if spread.deviation is None else f"{mean} ± {spread.deviation:.2f}"
 
 
-def _machine_line(machine: Dict[str, Any]) -> str:
-    gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return (
-        f"Trained on {machine['cores']} cores of {machine['processor']} ({machine['threads']} threads{gpus}), Python "
-        f"{machine['python']}, {versions}, {machine['date']}."
-    )
-
-
 def set_into(page: Path, row: Row, text: str) -> None:
     """Puts a row's section in the place that the page has for it, or at its end."""
     begin, end = (mark.format(name=row.name) for mark in (_BEGIN, _END))
@@ -70,10 +62,7 @@ def set_into(page: Path, row: Row, text: str) -> None:
         after = rest.split(end, 1)[1]
     else:
         before, after = content.rstrip("\n") + "\n\n", "\n"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    partial = page.with_name(page.name + ".partial")
-    partial.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
-    os.replace(partial, page)
+    write_whole(page, f"{before}{begin}\n{text}{end}{after}")
 
 
 def draw(path: Path, row: Row, summaries: List[ArmSummary]) -> None:

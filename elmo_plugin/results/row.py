@@ -85,8 +85,8 @@ def read_row(path: str) -> Row:
         given = json.loads(_jsonnet.evaluate_file(str(path), ext_vars=dict(os.environ)))
     except RuntimeError as error:
         raise ValueError(
-            f"{path} can't be evaluated: {error} An undefined external variable is one of the environment, to be set before "
-            f"the command: DATA=… allennlp elmo-results …."
+            f"{path} can't be evaluated: {error} An undefined external variable is one of the environment, to be set "
+            "before the command: DATA=… allennlp elmo-results …."
         ) from error
     _check_keys(path, "the row", given, _KEYS)
     arms = [_arm(path, number, arm) for number, arm in enumerate(given["arms"], 1)]
@@ -115,7 +115,8 @@ def _check_keys(path: str, what: str, given: Any, keys: Tuple[str, ...], optiona
         raise ValueError(f"{path}: {what} lacks {', '.join(missing)}. The file of a row has {', '.join(_KEYS)}.")
     unknown = [key for key in given if key not in (*keys, *optional)]
     if unknown:
-        raise ValueError(f"{path}: {what} has {', '.join(unknown)}, but only {', '.join((*keys, *optional))} are known.")
+        known = ", ".join((*keys, *optional))
+        raise ValueError(f"{path}: {what} has {', '.join(unknown)}, but only {known} are known.")
 
 
 def folder_name(name: str) -> str:

@@ -3,10 +3,9 @@ import sys
 
 import pytest
 from allennlp.commands import main
-from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
 
-from elmo_plugin.results.row import read_row
-from tests.results.results_test import PROGRAM, ROW, calls
+from tests.results.rows import PROGRAM, ROW, calls
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def test_the_table_is_made_and_set_into_the_page(call, tmp_path, capsys):
     assert len(calls(tmp_path / "runs")) == 4
     summary = json.loads((tmp_path / "runs/row/summary.json").read_text())
     assert [arm["metrics"]["f1"]["mean"] for arm in summary["arms"]] == pytest.approx([51.5, 51.5])
-    assert summary["machine"]["versions"]["torch"]
+    assert summary["machines"][0]["versions"]["torch"] and summary["machines"][0]["trainings"] == 4
     page = (tmp_path / "page.md").read_text()
     assert "| + ELMo | 51.50 ± 0.71 (51.00, 52.00) | +0.00 ± 0.00 |" in page
     assert (tmp_path / "pictures/row.png").is_file() == ("![" in page)
@@ -49,6 +48,16 @@ def test_a_row_can_be_summed_up_before_all_seeds_are_done(call, tmp_path):
     assert len(calls(tmp_path / "runs")) == 4
 
 
+def test_several_trainings_run_at_once(call, tmp_path):
+    (tmp_path / "runs/row").mkdir(parents=True)
+    (tmp_path / "runs/row/together").write_text("4")
+    call("--processes", "4")
+    text = (tmp_path / "runs/row/summary.md").read_text()
+    assert "4 trainings at once" in text
+    with pytest.raises(ConfigurationError, match="--processes must be 1 or more, but it is 0"):
+        call("--processes", "0")
+
+
 def test_other_settings_are_refused_before_anything_is_trained(call, tmp_path):
     call()
     arms = [{**arm, "overrides": {"y": 3}} for arm in ROW["arms"]]
@@ -56,16 +65,3 @@ def test_other_settings_are_refused_before_anything_is_trained(call, tmp_path):
     with pytest.raises(Exception, match="other settings"):
         call()
     assert len(calls(tmp_path / "runs")) == 4
-
-
-def test_every_shipped_row_names_configs_that_take_its_overrides(project_root, monkeypatch):
-    monkeypatch.chdir(project_root)
-    for name in ("DATA", "BILM"):
-        monkeypatch.setenv(name, "somewhere")
-    rows = sorted((project_root / "training_configs/results").glob("*.jsonnet"))
-    assert rows
-    for path in rows:
-        row = read_row(str(path))
-        for arm in row.arms:
-            params = Params.from_file(arm.config, params_overrides=json.dumps(arm.overrides)).as_flat_dict()
-            assert all(params.get(key, value) == value for key, value in arm.overrides.items())

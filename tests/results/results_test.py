@@ -1,56 +1,21 @@
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from elmo_plugin.results.machines import gathered, this_machine
 from elmo_plugin.results.page import draw, section, set_into
-from elmo_plugin.results.row import Arm, Metric, command_of, Row, folder_name, overrides_of, read_row
+from elmo_plugin.results.row import (
+    Arm,
+    Metric,
+    command_of,
+    folder_name,
+    overrides_of,
+    read_row,
+)
 from elmo_plugin.results.summary import as_json, paired_p_value, spread_of, summarise
-from elmo_plugin.results.trainings import Outcome, checked_record, outcome_of, run, this_machine, trainings_of
-
-ROW = {
-    "task": "names",
-    "data": "some",
-    "metrics": [{"key": "f1", "title": "F1", "scale": 100}],
-    "arms": [{"name": "baseline", "config": "a.jsonnet"}, {"name": "+ ELMo", "config": "b.jsonnet", "overrides": {"x": 1}}],
-    "seeds": [1, 2],
-}
-# Stands in for `allennlp`: writes what a training leaves behind, or fails, and notes how it was called.
-PROGRAM = """
-import json, pathlib, sys
-arguments = sys.argv[1:]
-folder = pathlib.Path(arguments[arguments.index("-s") + 1])
-folder.mkdir(exist_ok=True)
-with open(folder.parent / "calls", "a") as calls:
-    calls.write(json.dumps(arguments) + "\\n")
-if (folder.parent / "fail").exists():
-    (folder / "training_state_e1_b0.th").touch()
-    sys.exit("the disk is full")
-seed = json.loads(arguments[arguments.index("-o") + 1])["random_seed"]
-(folder / "metrics.json").write_text(json.dumps({"f1": 0.5 + seed / 100, "best_validation_elmo/gamma": 0.7}))
-"""
-
-
-@pytest.fixture
-def row_file(tmp_path):
-    def write(content):
-        path = tmp_path / "row.jsonnet"
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
-def program(tmp_path):
-    path = tmp_path / "program.py"
-    path.write_text(PROGRAM)
-    return [sys.executable, str(path)]
-
-
-def calls(runs):
-    return [json.loads(line) for line in (runs / "row/calls").read_text().splitlines()]
+from elmo_plugin.results.trainings import Outcome
+from tests.results.rows import ROW
 
 
 def test_a_row_is_read_with_its_arms_metrics_and_seeds(row_file):
@@ -64,7 +29,8 @@ def test_a_row_is_read_with_its_arms_metrics_and_seeds(row_file):
 def test_an_arm_may_need_a_package_of_its_own(row_file):
     arms = [ROW["arms"][0], {**ROW["arms"][1], "packages": ["a.b", "c"]}]
     baseline, other = read_row(row_file({**ROW, "arms": arms})).arms
-    assert command_of(other, 1, "out")[:8] == ["train", "b.jsonnet", "-s", "out", *"--include-package a.b --include-package c".split()]
+    packages = "--include-package a.b --include-package c".split()
+    assert command_of(other, 1, "out")[:8] == ["train", "b.jsonnet", "-s", "out", *packages]
     assert "--include-package" not in command_of(baseline, 1, "out")
 
 
@@ -84,8 +50,8 @@ def test_a_row_may_use_variables_of_the_environment(row_file, monkeypatch):
         ({"arms": [{"name": "a"}, ROW["arms"][0]]}, "arm 1 lacks config"),
         ({"metrics": []}, "`metrics` is empty"),
         ({"metrics": [{"key": "f1"}]}, "metric 1 lacks title"),
-        ({"arms": [ROW["arms"][0], {**ROW["arms"][1], "override": {}}]}, "arm 2 has override, but only name, config, overrides"),
-        ({"metrics": [{**ROW["metrics"][0], "scales": 1}]}, "metric 1 has scales, but only key, title, scale are known"),
+        ({"arms": [ROW["arms"][0], {**ROW["arms"][1], "override": {}}]}, "arm 2 has override, but only name, conf"),
+        ({"metrics": [{**ROW["metrics"][0], "scales": 1}]}, "metric 1 has scales, but only key, title, scale"),
         ({"seed": [1]}, "the row has seed, but only task, data"),
         ({"seeds": []}, "`seeds` must be one or more"),
         ({"seeds": [1, 1]}, "different whole numbers"),
@@ -101,54 +67,6 @@ def test_a_missing_file_and_a_missing_key_are_named(row_file):
         read_row("absent.jsonnet")
     with pytest.raises(ValueError, match="the row lacks task, seeds"):
         read_row(row_file({key: value for key, value in ROW.items() if key not in ("task", "seeds")}))
-
-
-def test_each_training_is_done_once(row_file, program, tmp_path):
-    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
-    shown = []
-    for _ in range(2):
-        for training in trainings_of(row, runs):
-            run(training, program, shown.append)
-    assert [(call[1], call[3].rpartition("/")[2]) for call in calls(runs)] == [
-        ("a.jsonnet", "baseline-1"),
-        ("b.jsonnet", "elmo-1"),
-        ("a.jsonnet", "baseline-2"),
-        ("b.jsonnet", "elmo-2"),
-    ]
-    assert len(shown) == 4 and "train b.jsonnet" in shown[1]
-    outcome = outcome_of(trainings_of(row, runs)[0])
-    assert outcome.metrics["f1"] == 0.51 and outcome.seconds > 0 and outcome.machine["cores"] >= 1
-
-
-def test_a_training_that_failed_says_where_its_output_is_and_goes_on_from_its_checkpoint(row_file, program, tmp_path):
-    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
-    training = trainings_of(row, runs)[0]
-    (runs / "row").mkdir(parents=True)
-    (runs / "row/fail").touch()
-    with pytest.raises(ValueError, match="failed with exit status 1.*baseline-1.log"):
-        run(training, program, print)
-    assert "the disk is full" in training.folder.with_suffix(".log").read_text()
-    seconds = checked_record(training)["seconds"]
-    (runs / "row/fail").unlink()
-    run(training, program, print)
-    assert "--recover" not in calls(runs)[0] and calls(runs)[1][-1] == "--recover"
-    assert outcome_of(training).seconds > seconds > 0
-
-
-def test_a_training_that_left_no_checkpoint_begins_anew(row_file, program, tmp_path):
-    row, runs = read_row(row_file(ROW)), tmp_path / "runs"
-    training = trainings_of(row, runs)[0]
-    training.folder.mkdir(parents=True)
-    run(training, program, print)
-    assert calls(runs)[0][-1] == "--force"
-
-
-def test_a_training_of_other_settings_is_no_result_of_this_row(row_file, program, tmp_path):
-    runs = tmp_path / "runs"
-    run(trainings_of(read_row(row_file(ROW)), runs)[1], program, print)
-    arms = [ROW["arms"][0], {**ROW["arms"][1], "overrides": {"x": 2}}]
-    with pytest.raises(ValueError, match="elmo-1 holds a training with other settings"):
-        run(trainings_of(read_row(row_file({**ROW, "arms": arms})), runs)[1], program, print)
 
 
 def outcomes_of(values):
@@ -196,7 +114,7 @@ def summaries(row_file):
 
 
 def test_a_section_holds_every_number(summaries):
-    text = section(*summaries, this_machine(), Path("pictures/row.png"))
+    text = section(*summaries, gathered([this_machine()]), Path("pictures/row.png"))
     assert "| + ELMo | 67.50 ± 10.61 (60.00, 75.00) | +12.50 ± 3.54 | 0.126 | 1.5 min |" in text
     assert "| baseline | 55.00 ± 7.07 (50.00, 60.00) |  |  | 1.5 min |" in text
     assert "What + ELMo learned to mix: elmo/layer_0 0.25 ± 0.00." in text
