@@ -1,4 +1,4 @@
-"""The files in which vectors of a text are put together: HDF5 as AllenNLP 0.9 has it, and a store."""
+"""What puts the vectors of a text together: into HDF5 as AllenNLP 0.9 has it here, into a store in `store.py`."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,8 @@ from elmo_plugin.bilm.dump_keys import SentenceKeys
 from elmo_plugin.bilm.embedding import SentenceReader
 from elmo_plugin.bilm.fingerprint import fingerprint
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
-from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL
-from elmo_plugin.bilm.store import StoreDescription, StoreWriter
+from elmo_plugin.bilm.store import StoreDescription
 from elmo_plugin.bilm.weights import whole_hdf5
 
 INDEX = "sentence_to_index"
@@ -63,30 +62,6 @@ class Hdf5Writer:
             self._whole.__exit__(type(error), error, error.__traceback__)
             raise
         self._whole.__exit__(error_type, *others)
-
-
-class StoreOfLines:
-    """
-    A store (`store.py`) of the lines' sentences.
-
-    # Parameters
-
-    output : a folder.
-    description, steady : as `StoreWriter` takes them.
-    """
-
-    def __init__(self, output: Path, description: StoreDescription, steady: Optional[BilmState]) -> None:
-        self._writer = StoreWriter(output, description, steady)
-
-    def __enter__(self) -> "StoreOfLines":
-        self._writer.__enter__()
-        return self
-
-    def add(self, line: str, array: numpy.ndarray) -> None:
-        self._writer.add(line.split(), array)
-
-    def __exit__(self, *error: Any) -> None:
-        self._writer.__exit__(*error)
 
 
 def describe_store(reader: SentenceReader, dtype: str) -> StoreDescription:

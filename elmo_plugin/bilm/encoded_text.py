@@ -58,11 +58,6 @@ class EncodedText(NamedTuple):
         """Words, without `<S>` and `</S>`."""
         return sum(shard.num_tokens for shard in self.shards)
 
-    @property
-    def num_targets(self) -> int:
-        """What one direction predicts in a pass: every word, and one boundary a sentence."""
-        return self.num_tokens + self.num_sentences
-
     def first(self, num_sentences: Optional[int]) -> "EncodedText":
         """Only the first sentences, all if `None`."""
         if num_sentences is None:

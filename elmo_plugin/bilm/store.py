@@ -118,8 +118,8 @@ class VectorStore:
 
 class StoreWriter:
     """
-    `with StoreWriter(folder, description) as store: store.add(words, array)` – a store that takes its name only once it
-    is whole. A sentence that comes again is left out.
+    `with StoreWriter(folder, description) as store: store.add(line, array)` – a store that takes its name only once it is
+    whole. A sentence that comes again is left out.
 
     # Parameters
 
@@ -148,8 +148,13 @@ class StoreWriter:
         header = {"descr": numpy.dtype(self.description.dtype).str, "fortran_order": False, "shape": shape}
         numpy.lib.format.write_array_header_1_0(self._file, header)
 
-    def add(self, words: List[str], array: numpy.ndarray) -> None:
-        """Shape: (num_representations, num_tokens, representation_dim)"""
+    def add(self, line: str, array: numpy.ndarray) -> None:
+        """
+        A sentence, its words separated by white space, and its vectors.
+
+        Shape: (num_representations, num_tokens, representation_dim)
+        """
+        words = line.split()
         key = sentence_id(words_to_characters(words, self.description.max_characters))
         if key not in self._keys:
             self._keys[key] = None

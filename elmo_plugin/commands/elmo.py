@@ -13,11 +13,12 @@ from allennlp.common.tqdm import Tqdm
 
 from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
 from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
-from elmo_plugin.bilm.dump_writers import DumpWriter, StoreOfLines, describe_store
+from elmo_plugin.bilm.dump_writers import DumpWriter, describe_store
 from elmo_plugin.bilm.embedding import ALL, CACHED_WORDS, DTYPES, FORMS, SentenceReader
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PRECISIONS
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, ZERO
+from elmo_plugin.bilm.store import StoreWriter
 from elmo_plugin.bilm.token_dump import write_token_dump
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.commands.elmo_flags import HDF5, PARQUET, STANDARD_INPUT, STORE, TOKEN_EMBEDDINGS, check_flags
@@ -194,7 +195,7 @@ def _writer(args: argparse.Namespace, reader: SentenceReader) -> Optional[Callab
         return lambda output: ParquetWriter(output, args.forget_sentences)
     if args.format == STORE:
         description = describe_store(reader, args.dtype)
-        return lambda output: StoreOfLines(output, description, reader.steady)
+        return lambda output: StoreWriter(output, description, reader.steady)
     return None
 
 

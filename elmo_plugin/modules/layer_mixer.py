@@ -41,10 +41,9 @@ class LayerMixer(TokenEmbedder):
         if num_output_representations < 1:
             raise ConfigurationError(
                 f"`num_output_representations` of the embedder {name} is the number of mixes to give, at least 1, "
-                "but it "
-                f"is {num_output_representations}."
+                f"but it is {num_output_representations}."
             )
-        self._name, self.representation_dim = name, representation_dim
+        self.representation_dim = representation_dim
         self.num_output_representations = num_output_representations
         is_learned = scalar_mix_parameters is None
         for number in range(num_output_representations):

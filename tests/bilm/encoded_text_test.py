@@ -15,7 +15,7 @@ VOCABULARY = WordVocabulary(["<S>", "</S>", "<UNK>", *"abcdefgh"])
 def test_types_of_the_vocabulary_keep_their_ids_and_others_follow():
     text = encode_text([[["b", "x", "a"], ["yy", "x"]], [["x"]]], VOCABULARY)
     assert text.types.words(range(len(text.types))) == [*VOCABULARY.words, "x", "yy"]
-    assert (text.vocabulary_size, text.num_sentences, text.num_tokens, text.num_targets) == (11, 3, 6, 9)
+    assert (text.vocabulary_size, text.num_sentences, text.num_tokens) == (11, 3, 6)
     assert [shard.type_ids.tolist() for shard in text.shards] == [[4, 11, 3, 12, 11], [11]]
     assert [shard.offsets.tolist() for shard in text.shards] == [[0, 3, 5], [0, 1]]
     assert {str(shard.type_ids.dtype) for shard in text.shards} == {"int32"}

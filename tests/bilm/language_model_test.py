@@ -7,7 +7,7 @@ from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.streams import Streams
 from elmo_plugin.bilm.vocabulary import WordVocabulary
-from tests.bilm.small_models import equal, small_options
+from tests.bilm.small_models import equal, num_targets, small_options
 
 VOCABULARY = WordVocabulary(["<S>", "</S>", "<UNK>", *"abcdefghi"])
 SENTENCES = [list(words) for words in ("abc", "d", "efghix", "ab", "ibgxa", "", "hh")]
@@ -38,8 +38,8 @@ def run(model, num_rows, num_steps, **arguments):
 
 def test_there_is_one_loss_for_each_word_and_boundary_and_none_for_padding():
     outputs = run(model_of(), num_rows=3, num_steps=4)
-    assert sum(output.forward_losses.numel() for output in outputs) == TEXT.num_targets
-    assert sum(output.backward_losses.numel() for output in outputs) == TEXT.num_targets
+    assert sum(output.forward_losses.numel() for output in outputs) == num_targets(TEXT)
+    assert sum(output.backward_losses.numel() for output in outputs) == num_targets(TEXT)
 
 
 def test_a_loss_is_minus_the_log_probability_of_its_word():
@@ -63,7 +63,7 @@ def test_a_loss_is_minus_the_log_probability_of_its_word():
 @pytest.mark.parametrize("num_steps", [1, 2, 5])
 def test_carried_windows_have_the_losses_of_one_long_window(num_steps):
     model = model_of().eval()
-    [whole] = run(model, num_rows=1, num_steps=TEXT.num_targets)
+    [whole] = run(model, num_rows=1, num_steps=num_targets(TEXT))
     parts = run(model, num_rows=1, num_steps=num_steps)
     for index in range(2):
         assert torch.allclose(torch.cat([part[index] for part in parts]), whole[index], atol=1e-12, rtol=0)
@@ -73,7 +73,7 @@ def test_carried_windows_have_the_losses_of_one_long_window(num_steps):
 
 def test_the_directions_share_word_vectors_and_softmax_and_nothing_else():
     model = model_of()
-    [output] = run(model, num_rows=1, num_steps=TEXT.num_targets)
+    [output] = run(model, num_rows=1, num_steps=num_targets(TEXT))
     reached = {}
     for direction in ("forward", "backward"):
         model.zero_grad()
@@ -86,7 +86,7 @@ def test_the_directions_share_word_vectors_and_softmax_and_nothing_else():
 
 def test_a_window_without_text_has_no_losses_keeps_the_state_and_gives_gradients_of_zero():
     model = model_of()
-    [(types, *tensors, _)] = list(batches(num_rows=2, num_steps=TEXT.num_targets))[:1]
+    [(types, *tensors, _)] = list(batches(num_rows=2, num_steps=num_targets(TEXT)))[:1]
     state = run(model, num_rows=2, num_steps=3)[-1].state.detach()
     for num_samples in (None, 3):
         model.zero_grad()

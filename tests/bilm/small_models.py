@@ -1,10 +1,11 @@
-"""Models small enough for any test, as the tests of `bilm/` and of the adapters share them."""
+"""Models small enough for any test, and what else the tests of `bilm/` and of the adapters share."""
 
 from typing import Any, Dict
 
 import torch
 
 from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.encoded_text import EncodedText
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state import BilmState
 
@@ -42,6 +43,11 @@ def random_state(batch_size: int, seed: int = 0) -> BilmState:
     """No two numbers of it are the same."""
     generator = torch.Generator().manual_seed(seed)
     return small_bilm().zero_state(batch_size).map(lambda tensor: torch.rand(tensor.shape, generator=generator))
+
+
+def num_targets(text: EncodedText) -> int:
+    """What one direction predicts in a pass: every word, and one boundary a sentence."""
+    return text.num_tokens + text.num_sentences
 
 
 def equal(one: BilmState, other: BilmState) -> bool:

@@ -9,6 +9,7 @@ from elmo_plugin.bilm import streams as streams_module
 from elmo_plugin.bilm.encoded_text import encode_text
 from elmo_plugin.bilm.streams import Streams
 from elmo_plugin.bilm.vocabulary import WordVocabulary
+from tests.bilm.small_models import num_targets
 
 VOCABULARY = WordVocabulary(["<S>", "</S>", "<UNK>", *"abcdefgh"])
 
@@ -99,7 +100,7 @@ def test_each_sentence_is_read_once_in_either_direction_by_one_row_on_one_worker
     assert sorted(seen) == sorted(sentences)
     if seed is None:
         assert seen == sentences
-    assert sum(len(forward) for s in parts for forward, _ in rows_of(text, s)) == text.num_targets
+    assert sum(len(forward) for s in parts for forward, _ in rows_of(text, s)) == num_targets(text)
 
 
 def test_the_first_steps_are_those_of_the_documentation():
@@ -115,7 +116,7 @@ def test_the_first_steps_are_those_of_the_documentation():
 def test_rows_are_runs_of_text_as_even_as_sentences_allow():
     text = encode_text([[["a"] * length for length in (3, 5, 2, 8, 1, 4, 4, 2)]], VOCABULARY)
     lengths = [len(forward) for forward, _ in rows_of(text, Streams(text, 3, 4))]
-    assert sum(lengths) == text.num_targets == 37
+    assert sum(lengths) == num_targets(text) == 37
     # No cut lies further from its even place than half the longest sentence.
     assert numpy.abs(numpy.cumsum(lengths) - 37 / 3 * numpy.arange(1, 4)).max() <= 4.5
 
@@ -237,7 +238,7 @@ def test_rows_stay_even_over_many_groups(small_groups):
     assert len(streams._groups) > 20
     lengths = [len(forward) for forward, _ in rows_of(text, streams)]
     # A sentence takes up to 9 steps, and every cut lies within half of that of its place.
-    assert numpy.abs(numpy.cumsum(lengths) - text.num_targets / 8 * numpy.arange(1, 9)).max() <= 4.5
+    assert numpy.abs(numpy.cumsum(lengths) - num_targets(text) / 8 * numpy.arange(1, 9)).max() <= 4.5
 
 
 def test_windows_from_the_middle_on_are_those_of_the_whole_pass_over_many_groups(small_groups):

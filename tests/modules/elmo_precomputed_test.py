@@ -13,8 +13,9 @@ from allennlp.predictors import Predictor
 
 from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.dump import DumpSettings, write_dump
-from elmo_plugin.bilm.dump_writers import StoreOfLines, describe_store
+from elmo_plugin.bilm.dump_writers import describe_store
 from elmo_plugin.bilm.embedding import SentenceReader, steady_state_of
+from elmo_plugin.bilm.store import StoreWriter
 from elmo_plugin.bilm.weights import load_bilm, save_weights
 from elmo_plugin.modules.archived_options import json_to_tensor
 from elmo_plugin.modules.elmo_precomputed import STORE_BUFFER
@@ -34,7 +35,7 @@ def write_store(folder, lines):
     bilm = load_bilm(FIXTURE / "options.json", FIXTURE / "weights.hdf5")
     reader = SentenceReader(bilm, "steady", steady_state_of(bilm, FIXTURE / "weights.hdf5"))
     description = describe_store(reader, "float32")
-    write_dump(reader, lines, folder, DumpSettings(), True, None, lambda path: StoreOfLines(path, description, reader.steady))
+    write_dump(reader, lines, folder, DumpSettings(), True, None, lambda path: StoreWriter(path, description, reader.steady))
     return str(folder)
 
 
