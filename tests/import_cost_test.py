@@ -20,7 +20,9 @@ print(*{name.split(".")[0] for name in set(sys.modules) - before})
 
 
 def environment(root: Path, home: Path) -> Dict[str, str]:
-    return {**os.environ, "HOME": str(home), "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    """Without a wish to keep no compiled files: the plugin would be compiled anew in each run, and AllenNLP not."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "HOME": str(home), "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
 
 
 def seconds_of_help(folder: Path, root: Path) -> float:

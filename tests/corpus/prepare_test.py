@@ -227,7 +227,7 @@ def test_a_preparation_killed_again_and_again_ends_with_the_same_bytes(tmp_path,
     prepare_corpus([path], tmp_path / "never killed", settings(shards=6))
     for title, point in (("reading", 1), ("reading", 2), ("writing", 1), ("writing", 4)):
         code = KILLED.format(root=str(PROJECT_ROOT), title=title, point=point, path=path, output=str(output))
-        assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == -signal.SIGKILL
+        assert subprocess.run([sys.executable, "-c", code], timeout=600).returncode == -signal.SIGKILL
         assert not output.exists()
     prepare_corpus([path], output, settings(shards=6))
     assert snapshot(output) == snapshot(tmp_path / "never killed")

@@ -1,5 +1,6 @@
 """On a local cluster of two workers, machines of one processor each as far as Ray knows."""
 
+import functools
 import os
 import sys
 import time
@@ -23,8 +24,13 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         # Ray's workers are too polite to get anywhere on a busy machine.
         patch.setenv("RAY_worker_niceness", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        cluster.add_node(num_cpus=1)
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+            cluster.add_node(num_cpus=1)
+        except Exception as error:  # Ray raises no class of its own where a machine is too busy for its 30 seconds.
+            if "timed out" not in str(error).lower():
+                raise
+            pytest.skip(f"Ray did not start: {error}")
         ray.init(cluster.address, log_to_driver=False, logging_level="warning")
         yield cluster
         ray.shutdown()
@@ -54,9 +60,14 @@ def square(number):
     return number * number
 
 
-def machine(_):
-    time.sleep(0.05)
-    return ray.get_runtime_context().get_node_id()
+def meet(folder, _):
+    """The machine of this task, as soon as there were tasks on two; a machine alone gives up after minutes."""
+    machine = ray.get_runtime_context().get_node_id()
+    (folder / machine).touch()
+    deadline = time.monotonic() + 300
+    while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return machine
 
 
 def fail(number):
@@ -70,9 +81,10 @@ def die_once(marker):
     return "done"
 
 
-def test_results_come_in_the_order_of_the_items_from_both_workers(map_on_ray):
+def test_results_come_in_the_order_of_the_items_from_both_workers(map_on_ray, tmp_path):
     assert list(map_on_ray(square, range(40))) == [i * i for i in range(40)]
-    assert len(set(map_on_ray(machine, range(40)))) == 2
+    (tmp_path / "machines").mkdir()
+    assert len(set(map_on_ray(functools.partial(meet, tmp_path / "machines"), range(6)))) == 2
 
 
 def test_items_are_not_taken_far_ahead(map_on_ray):

@@ -1,4 +1,5 @@
 import json
+import math
 import time
 from types import SimpleNamespace
 
@@ -95,24 +96,28 @@ def test_adagrad_and_plain_sgd_leave_rows_without_a_gradient_as_they_are():
         assert not steps_are_the_same(optimizer)
 
 
-def seconds_a_step(num_words):
-    """Of a processor, in the quickest of some steps of a softmax alone: loss, gradients, clipping, Adagrad."""
-    torch.manual_seed(0)
+def seconds_of_steps(num_words):
+    """Of a processor, in each of endless steps of a softmax alone: loss, gradients, clipping, Adagrad."""
     softmax = Softmax(num_words, 32, sparse=True)
     optimizer = torch.optim.Adagrad(softmax.parameters(), lr=0.2, initial_accumulator_value=1.0)
-    seconds = []
-    for _ in range(5):
+    while True:
         vectors, targets = torch.randn(256, 32, requires_grad=True), torch.randint(0, num_words, (256,))
         start = time.thread_time()
         optimizer.zero_grad()
         softmax.sampled_loss(vectors, targets, 256).mean().backward()
         clip_grad_norm_(softmax.parameters(), 10.0)
         optimizer.step()
-        seconds.append(time.thread_time() - start)
-    return min(seconds)
+        yield time.thread_time() - start
 
 
 def test_the_time_of_a_step_does_not_grow_with_the_vocabulary():
-    small, large = seconds_a_step(33_000), seconds_a_step(800_000)
-    # 24 times as many words. Dense steps were seen to take 17 times as long; these 1.2 times.
+    """
+    24 times as many words. Dense steps were seen to take 17 times as long; these 1.2 times. What disturbs a step makes it
+    slower, never faster, so the quickest are compared, of no more steps in turns than it takes to see that the bound holds.
+    """
+    steps, small, large = (seconds_of_steps(33_000), seconds_of_steps(800_000)), math.inf, math.inf
+    for _ in range(100):
+        small, large = (min(best, next(step)) for best, step in zip((small, large), steps))
+        if large < 4 * small:
+            break
     assert large < 4 * small
