@@ -39,6 +39,8 @@ class ParquetWriter:
     forget_sentences : leave the column `sentence` out.
     """
 
+    is_folder = False
+
     def __init__(self, output: Path, forget_sentences: bool = False) -> None:
         check_pyarrow()
         self.output, self.partial = output, Path(f"{output}.partial")

@@ -106,7 +106,8 @@ def write_dump(
     `ValueError` for settings or files that can't be; `OutOfMemory`. Whatever is raised, the parts are kept.
     """
     settings.check()
-    check_output(output, force)
+    writer = (new_writer or _hdf5_writer(settings))(output)
+    check_output(output, force, writer.is_folder)
     text = examine(lines)
     run = _description(reader, text, settings)
     folder = parts_folder(output)
@@ -114,7 +115,6 @@ def write_dump(
         parts = Parts(folder, run, force)
         _check_space(text, reader.bilm.options, parts, output, settings)
         _compute(reader, lines, text, parts, settings, on_progress)
-        writer = (new_writer or _hdf5_writer(settings))(output)
         _assemble(parts, lines, writer, settings, reader.bilm.options)
         parts.remove()
     return text
@@ -129,14 +129,22 @@ def parts_folder(output: Path) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def check_output(output: Path, force: bool) -> None:
+def check_output(output: Path, force: bool, is_folder: bool = False) -> None:
     """
+    # Parameters
+
+    force : replace what is there: a file by a file, a store by a store.
+    is_folder : a store is to be written.
+
     # Raises
 
-    `ValueError` where a file can't be written or is there already.
+    `ValueError` where it can't be written or is there already.
     """
-    if output.is_dir() and not (output / STORE_DESCRIPTION).is_file():
-        raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write.")
+    if output.is_dir() and not (is_folder and (output / STORE_DESCRIPTION).is_file()):
+        store = ", or of a store to replace" if is_folder else ""
+        raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write{store}.")
+    if output.is_file() and is_folder:
+        raise ValueError(f"{output} is a file, but a store is a folder. Give another name.")
     if not output.parent.is_dir():
         raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
     if output.exists() and not force:

@@ -19,7 +19,13 @@ INDEX = "sentence_to_index"
 
 
 class DumpWriter(ContextManager["DumpWriter"], Protocol):
-    """What takes the vectors of a text, line after line; its file is there whole or not at all."""
+    """
+    What takes the vectors of a text, line after line; its file is there whole or not at all.
+
+    is_folder : of what it writes.
+    """
+
+    is_folder: bool
 
     def add(self, line: str, array: numpy.ndarray) -> None:
         """The next line and its vectors."""
@@ -35,6 +41,8 @@ class Hdf5Writer:
     use_sentence_keys : name datasets by their sentences, see `sentence_key`; there is then no index.
     forget_sentences : leave the index out.
     """
+
+    is_folder = False
 
     def __init__(self, output: Path, use_sentence_keys: bool = False, forget_sentences: bool = False) -> None:
         self._whole = whole_hdf5(output)

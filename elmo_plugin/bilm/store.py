@@ -127,6 +127,8 @@ class StoreWriter:
     steady : the state of the policy `"steady"`, of one row.
     """
 
+    is_folder = True
+
     def __init__(self, folder: Path, description: StoreDescription, steady: Optional[BilmState] = None) -> None:
         self.folder, self.partial = folder, folder.with_name(folder.name + ".partial")
         self.description, self._steady = description, steady

@@ -29,10 +29,10 @@ def reader_of(policy="steady"):
     return SentenceReader(bilm, policy, steady_state_of(bilm, FIXTURE / "weights.hdf5") if policy == "steady" else None)
 
 
-def write(reader, folder, lines=LINES, dtype="float32", **named):
+def write(reader, folder, lines=LINES, dtype="float32", force=False, **named):
     description = describe_store(reader, dtype)
     settings = DumpSettings(dtype=dtype, batching=Batching(4), **named)
-    write_dump(reader, lines, folder, settings, new_writer=lambda path: StoreWriter(path, description, reader.steady))
+    write_dump(reader, lines, folder, settings, force, None, lambda path: StoreWriter(path, description, reader.steady))
     return VectorStore(folder)
 
 
@@ -165,16 +165,28 @@ def test_a_failure_leaves_nothing_half_written(tmp_path):
 
 
 def test_a_store_is_replaced_with_force_and_any_other_folder_never(tmp_path):
-    write(reader_of("zero"), tmp_path / "s", lines=["old"])
-    with pytest.raises(ValueError, match="s: already exists. Use --force"):
-        write(reader_of("zero"), tmp_path / "s", lines=["new"])
     reader = reader_of("zero")
-    description = describe_store(reader, "float32")
-    write_dump(reader, ["new"], tmp_path / "s", DumpSettings(), True, None, lambda p: StoreWriter(p, description, None))
-    assert VectorStore(tmp_path / "s").find(ids(["new"])) is not None
+    write(reader, tmp_path / "s", lines=["old"])
+    with pytest.raises(ValueError, match="s: already exists. Use --force"):
+        write(reader, tmp_path / "s", lines=["new"])
+    assert write(reader, tmp_path / "s", lines=["new"], force=True).find(ids(["new"])) is not None
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ValueError, match="mine is a folder; give the name of the HDF5 file to write"):
-        write_dump(reader, ["new"], tmp_path / "mine", DumpSettings(), True, None, lambda p: StoreWriter(p, description, None))
+    with pytest.raises(ValueError, match="mine is a folder; give the name of the HDF5 file to write, or of a store"):
+        write(reader, tmp_path / "mine", lines=["new"], force=True)
+
+
+def test_a_store_and_a_file_in_each_others_place_are_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    reader = reader_of("zero")
+    write(reader, tmp_path / "s", lines=["old"])
+    (tmp_path / "v.hdf5").write_text("old")
+    monkeypatch.setattr(SentenceReader, "read", lambda *_: 1 / 0)
+    for force in (True, False):
+        with pytest.raises(ValueError, match="s is a folder; give the name of the HDF5 file to write"):
+            write_dump(reader, ["new"], tmp_path / "s", DumpSettings(), force)
+        with pytest.raises(ValueError, match="v.hdf5 is a file, but a store is a folder. Give another name"):
+            write(reader, tmp_path / "v.hdf5", lines=["new"], force=force)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s", "v.hdf5"]
+    assert VectorStore(tmp_path / "s").find(ids(["old"])) is not None
 
 
 def test_the_store_among_the_fixtures_is_of_the_bilm_among_them():
