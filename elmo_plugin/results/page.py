@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from elmo_plugin.bilm.whole_file import whole_file
 from elmo_plugin.results.machines import told
 from elmo_plugin.results.row import Row
 from elmo_plugin.results.summary import ArmSummary, Spread
-from elmo_plugin.results.whole_text import write_whole
 
 _BEGIN, _END = "<!-- elmo-results {name} begins -->", "<!-- elmo-results {name} ends -->"
 
@@ -62,7 +62,9 @@ def set_into(page: Path, row: Row, text: str) -> None:
         after = rest.split(end, 1)[1]
     else:
         before, after = content.rstrip("\n") + "\n\n", "\n"
-    write_whole(page, f"{before}{begin}\n{text}{end}{after}")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(page) as partial:
+        partial.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
 
 
 def draw(path: Path, row: Row, summaries: List[ArmSummary]) -> None:
