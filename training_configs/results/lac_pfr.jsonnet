@@ -1,10 +1,12 @@
 // Chinese words, classes and names: People's Daily, January 1998 (Peking University; free for research).
 //
-//   DATA=pfr199801 BILM=zh-elmo allennlp elmo-results training_configs/results/lac_pfr.jsonnet --runs OUT \
+//   DATA=pfr199801 BILM=zh-elmo STORE=zh-store allennlp elmo-results training_configs/results/lac_pfr.jsonnet --runs OUT \
 //     --page docs/results.md
 //
-// DATA is a folder with train.txt and dev.txt, BILM one that elmo-export wrote, of a biLM of characters. The third arm
-// repeats two mistakes of the reference demonstration (docs/tasks.md).
+// DATA is a folder with train.txt and dev.txt, whole or the first lines of them, BILM one that elmo-export wrote, of a biLM of
+// characters, STORE one with its vectors of these texts, so that they are computed once and not in each epoch of each
+// training (docs/results.md has the commands); what it lacks is computed. The third arm repeats two mistakes of the
+// reference demonstration (docs/tasks.md).
 local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
 local overrides = {
   train_data_path: data + '/train.txt',
@@ -13,8 +15,8 @@ local overrides = {
   evaluate_on_test: false,
   'dataset_reader.tag_scheme': 'BIO',
   'model.tag_scheme': 'BIO',
-  'data_loader.batch_sampler.batch_size': 16,
-  'trainer.num_epochs': 8,
+  'data_loader.batch_sampler.batch_size': 32,
+  'trainer.num_epochs': 5,
 };
 local embedder = 'model.text_field_embedder.token_embedders.elmo.';
 local with_elmo = {
