@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
-MOST_RUNS = 6
+MOST_RUNS = 10
 MOST_COST = 1.2
 NEW_MODULES = """
 import sys
