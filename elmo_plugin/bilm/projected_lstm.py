@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.dispatch import input_gates, projected_lstms
+from elmo_plugin.bilm.ops.dispatch import linear, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm import Chain
 from elmo_plugin.bilm.options import LstmOptions
 from elmo_plugin.bilm.ragged import RaggedLayout
@@ -49,7 +49,7 @@ class ProjectedLstmLayer(nn.Module):
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """
-        What the recurrence takes: the input's share of the gates of all steps, state and weights.
+        What the recurrence takes: the input's share of the gates of all steps in one product, state and weights.
 
         # Parameters
 
@@ -57,7 +57,7 @@ class ProjectedLstmLayer(nn.Module):
         hidden, memory : of this layer, rows in that layout's order.
             Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
         """
-        gates = input_gates(packed, self.weight_input, self.bias + self.forget_offset)
+        gates = linear(packed, self.weight_input, self.bias + self.forget_offset)
         return Chain(gates, hidden, memory, self.weight_recurrent, self.weight_projection)
 
 
@@ -72,7 +72,7 @@ class ProjectedLstm(nn.Module):
     # Parameters
 
     options : widths, clips, number of layers.
-    dropout : share of every layer's inputs that training sets to zero (of the skip connection's too, as bilm-tf has it).
+    dropout : share of every layer's inputs that training sets to zero (of the skip connection's too, as in bilm-tf).
     """
 
     def __init__(self, options: LstmOptions, dropout: float = 0.0) -> None:

@@ -14,7 +14,7 @@ The choice is made when an operation runs forward; its gradients follow.
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib.util import find_spec
-from typing import Callable, ContextManager, Iterator, List, Optional, Sequence, Union
+from typing import Callable, ContextManager, Iterator, List, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -22,18 +22,20 @@ from torch.nn import functional
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
-from elmo_plugin.bilm.ops import projected_lstm_reading as reading
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
 from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
+from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 
 IMPLEMENTATIONS = ("plain", "fast")
 # Without gradients.
 FIXED = "fixed"
+
+Recurrence = Callable[[Sequence[Chain], Sequence[int], Optional[float], Optional[float]], List[ChainOutput]]
 
 _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
 
@@ -97,39 +99,34 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
 
 
-def input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Union[Tensor, reading.Inputs]:
-    """`linear`, or what that is made of where the recurrence takes it so."""
-    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, weight, bias))
-    if is_fixed() or needs_gradient or not is_fast(inputs, weight, bias):
-        return linear(inputs, weight, bias)
-    return reading.Inputs(inputs, weight, bias)
-
-
 def projected_lstms(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
     """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
-    if isinstance(chains[0].weight_recurrent, PackedMatrix) or isinstance(chains[0].input_gates, reading.Inputs):
-        return reading.projected_lstms_reading(chains, rows_per_step, cell_clip, projection_clip)
-    is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
+    return _recurrence_of(chains)(chains, rows_per_step, cell_clip, projection_clip)
+
+
+def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
+    if isinstance(chains[0].weight_recurrent, PackedMatrix):
+        return projected_lstms_reading
     if is_fixed():
-        return projected_lstms_fixed(chains, rows_per_step, cell_clip, projection_clip)
+        return projected_lstms_fixed
     if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):
         # Triton is not everywhere, and takes a while to import.
         from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
 
-        return projected_lstms_triton(chains, rows_per_step, cell_clip, projection_clip)
-    recurrence = projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
-    return recurrence(chains, rows_per_step, cell_clip, projection_clip)
+        return projected_lstms_triton
+    is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
+    return projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
 
 
 def char_convolutions(
     characters: Tensor, embedding: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
 ) -> Tensor:
     """The convolutions over characters; see `ops.char_convolutions` for the formula and the shapes."""
-    is_chosen = is_fast(embedding, *weights, *biases)
     if is_fixed():
         return char_convolutions_fixed(characters, embedding, weights, biases)
+    is_chosen = is_fast(embedding, *weights, *biases)
     convolutions = char_convolutions_blocked if is_chosen else plain_convolutions.char_convolutions
     return convolutions(characters, embedding, weights, biases)
 
