@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import List
 
-# AllenNLP's own variable, which also makes its log longer.
-DEBUG_VARIABLE = "ALLENNLP_DEBUG"
+from elmo_plugin.quiet import DEBUG_VARIABLE
+
 MISSING = """\
 {program}: the Python module '{module}' is not installed here, and the commands need AllenNLP with all \
 that it imports. A plain `pip install allennlp` no longer works; in the checkout of elmo_plugin run
@@ -50,8 +50,8 @@ def main() -> None:
     try:
         import allennlp.__main__  # noqa: F401  sets the logging up
         from allennlp.commands import main as run_command_line
-        from allennlp.common.checks import ConfigurationError
         from allennlp.common.util import install_sigterm_handler
+        from elmo_plugin.user_errors import EXPLAINED, explanation
     except ModuleNotFoundError as error:
         program = program_name()
         sys.exit(MISSING.format(program=program, module=error.name, python=sys.executable))
@@ -59,10 +59,12 @@ def main() -> None:
     sys.argv[1:] = name_plugin(sys.argv[1:])
     try:
         run_command_line(prog=program_name())
-    except ConfigurationError as error:
-        if os.environ.get(DEBUG_VARIABLE):
+    except EXPLAINED as error:
+        message = explanation(error)
+        if message is None or os.environ.get(DEBUG_VARIABLE):
             raise
-        sys.exit(f"{program_name()}: error: {error}\n({DEBUG_VARIABLE}=1 in front of the command shows where in the code.)")
+        hint = f"({DEBUG_VARIABLE}=1 in front of the command shows where in the code.)"
+        sys.exit(f"{program_name()}: error: {message}\n{hint}")
 
 
 if __name__ == "__main__":

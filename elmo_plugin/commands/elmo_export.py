@@ -6,13 +6,13 @@ from typing import NamedTuple, Optional
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
-from allennlp.models.archival import load_archive
 
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.sidecar import Sidecar
+from elmo_plugin.commands.reporting import reported
 from elmo_plugin.corpus.directories import check_replaceable
 from elmo_plugin.data.vocabulary import word_vocabulary
-from elmo_plugin.models.archived_bilm import steady_state_from_text
+from elmo_plugin.models.archived_bilm import open_archive, steady_state_from_text
 from elmo_plugin.models.exported_files import usage, write_files
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
 
@@ -31,8 +31,8 @@ class ElmoExport(Subcommand):
         subparser.add_argument(
             "--text",
             metavar="FILE",
-            help="tokenised text, a sentence a line, of which the steady state is computed; without it, the held-out text "
-            "that the model was trained with, where that is still there",
+            help="tokenised text, a sentence a line, of which the steady state is computed; without it, the held-out "
+            "text that the model was trained with, where that is still there",
         )
         subparser.add_argument("-f", "--force", action="store_true", help="overwrite DIR if it exists")
         subparser.set_defaults(func=export_from_args)
@@ -41,11 +41,9 @@ class ElmoExport(Subcommand):
 
 def export_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
-    try:
+    with reported(output, "Nothing is left of it; make room, or choose another place, and export again."):
         check_replaceable(output, args.force)
         exported = export(args.archive, output, text=args.text, force=args.force)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
     if exported.has_softmax:
         softmax = ""
     else:
@@ -82,7 +80,7 @@ def export(archive_file: str, output: Path, text: Optional[str] = None, force: b
 
     `ConfigurationError` where the archive holds another model, `ValueError` where `output` is in the way.
     """
-    archive = load_archive(archive_file)
+    archive = open_archive(archive_file)
     model = archive.model
     if not isinstance(model, BidirectionalLanguageModel):
         raise ConfigurationError(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from allennlp.commands.subcommand import Subcommand
-from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.importing.sources import SourceSettings, import_bilm
 from elmo_plugin.bilm.sidecar import Sidecar
+from elmo_plugin.commands.reporting import reported
 from elmo_plugin.corpus.directories import check_replaceable
 from elmo_plugin.models.archive_writing import write_archive
 from elmo_plugin.models.exported_files import usage, write_files
@@ -47,7 +47,9 @@ class ElmoImport(Subcommand):
         )
         subparser.add_argument("--options-file", metavar="F", help="options.json, if not beside the weights")
         subparser.add_argument(
-            "--vocabulary-file", metavar="F", help="words of the softmax, if not vocabulary.txt or vocab.txt beside the weights"
+            "--vocabulary-file",
+            metavar="F",
+            help="words of the softmax, if not vocabulary.txt or vocab.txt beside the weights",
         )
         subparser.add_argument("--without-softmax", action="store_true", help="leave the softmax out")
         subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTPUT if it exists")
@@ -58,7 +60,7 @@ class ElmoImport(Subcommand):
 def import_from_args(args: argparse.Namespace) -> None:
     source, output = Path(args.source), Path(args.output)
     files = [None if name is None else Path(name) for name in (args.options_file, args.vocabulary_file)]
-    try:
+    with reported(output, "Nothing is left of it; make room, or choose another place, and import again."):
         check_output(source, output, args.force)
         # Where the result will be there is room for what a zip holds.
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -69,8 +71,6 @@ def import_from_args(args: argparse.Namespace) -> None:
         else:
             sidecar = Sidecar(imported.softmax, imported.steady_state)
             write_files(output, imported.bilm, imported.vocabulary, sidecar, args.force)
-    except (ValueError, FileNotFoundError) as error:
-        raise ConfigurationError(str(error)) from error
     print("\n".join(report(imported, output)))
 
 
@@ -85,7 +85,7 @@ def check_output(source: Path, output: Path, force: bool) -> None:
     `ValueError` where the output is in the way, or would replace the source.
     """
     if source.exists() and (output.resolve() == source.resolve() or output.resolve() in source.resolve().parents):
-        raise ValueError(f"{output} is the source or holds it, and would be replaced. Give another name for the output.")
+        raise ValueError(f"{output} is the source or holds it, and would be replaced. Give the output another name.")
     if not is_archive(output):
         check_replaceable(output, force)
     elif output.is_dir():
@@ -97,7 +97,8 @@ def check_output(source: Path, output: Path, force: bool) -> None:
 def report(imported: ImportedBilm, output: Path) -> List[str]:
     """What was imported, what was not, and what can be done with it."""
     lstm = imported.bilm.options.lstm
-    lines = [f"Read {imported.kind}: {lstm.num_layers} layers, memory {lstm.cell_dim}, projection {lstm.projection_dim}."]
+    sizes = f"{lstm.num_layers} layers, memory {lstm.cell_dim}, projection {lstm.projection_dim}"
+    lines = [f"Read {imported.kind}: {sizes}."]
     lines += [f"Left out: {text}." for text in imported.left_out]
     if imported.softmax is not None:
         lines.append(f"Its softmax over {imported.softmax.num_words:,} words came along.")

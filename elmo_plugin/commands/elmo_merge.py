@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 from allennlp.commands.subcommand import Subcommand
-from allennlp.common.checks import ConfigurationError
 
-from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result, with_free_space
+from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result
+from elmo_plugin.commands.reporting import reported
 from elmo_plugin.corpus.joining import merge_corpora
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
@@ -41,13 +41,8 @@ class ElmoMerge(Subcommand):
 def merge_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     processes = usable_cores() if args.processes is None else args.processes
-    try:
+    with reported(output, "Nothing is left of it; merge again."), closing(ProgressBar()) as progress:
         settings = Settings(min_count=args.min_count, max_size=args.max_size, max_characters=args.max_characters)
-        with closing(ProgressBar()) as progress:
-            work = Work(force=args.force, processes=processes, progress=progress)
-            description = merge_corpora(args.corpora, output, settings, work)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        raise ConfigurationError(f"{with_free_space(error, output)} Nothing is left of it; merge again.") from error
+        work = Work(force=args.force, processes=processes, progress=progress)
+        description = merge_corpora(args.corpora, output, settings, work)
     print_result(output, description)

@@ -4,18 +4,17 @@ import argparse
 import json
 import logging
 import shlex
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 import tqdm
 from allennlp.commands.subcommand import Subcommand
-from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
 from allennlp.common.util import SigTermReceived
 
-from elmo_plugin.corpus.directories import nearest_directory, unfinished_directory
+from elmo_plugin.commands.reporting import reported
+from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, has_shards
 from elmo_plugin.corpus.processes import usable_cores
@@ -163,14 +162,10 @@ def add_vocabulary_arguments(subparser: argparse.ArgumentParser) -> None:
 
 def prepare_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
+    prepare = prepare_vocabulary if args.vocabulary_only else prepare_corpus
     try:
-        prepare = prepare_vocabulary if args.vocabulary_only else prepare_corpus
-        with closing(ProgressBar()) as progress:
+        with reported(output, _how_to_go_on(output)), closing(ProgressBar()) as progress:
             description = prepare(args.inputs, output, settings_from_args(args), work_from_args(args, progress))
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        raise ConfigurationError(f"{with_free_space(error, output)} {_how_to_go_on(output)}") from error
     except (KeyboardInterrupt, SigTermReceived):
         logger.error("Interrupted. %s", _how_to_go_on(output))
         raise
@@ -179,12 +174,6 @@ def prepare_from_args(args: argparse.Namespace) -> None:
 
 def _how_to_go_on(output: Path) -> str:
     return f"The same command goes on from here; to start anew, remove {unfinished_directory(output)} first."
-
-
-def with_free_space(error: OSError, output: Path) -> str:
-    """What the system said; NumPy does not tell a full disk by its name."""
-    free = shutil.disk_usage(nearest_directory(output.parent)).free
-    return f"{error}, with {free / 1e9:.2f} GB free on the disk of {output}."
 
 
 def print_result(output: Path, description: Dict[str, Any]) -> None:

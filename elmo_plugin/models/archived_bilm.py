@@ -18,6 +18,7 @@ from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
 from elmo_plugin.data.vocabulary import word_vocabulary
 from elmo_plugin.models.language_model import BidirectionalLanguageModel
 from elmo_plugin.modules.elmo import ElmoEmbedder
+from elmo_plugin.quiet import quiet
 
 # Sentences that the steady state is computed from.
 NUM_SENTENCES = 256
@@ -49,7 +50,7 @@ def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> Archived
 
     `ConfigurationError` where it holds no biLM or several.
     """
-    archive = load_archive(archive_file)
+    archive = open_archive(archive_file)
     if isinstance(archive.model, BidirectionalLanguageModel):
         bilm = archive.model.language_model.bilm
         steady = steady_state_from_text(archive, bilm, None)[0] if needs_steady else None
@@ -58,11 +59,29 @@ def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> Archived
     embedders = [module for module in archive.model.modules() if isinstance(module, ElmoEmbedder)]
     if len(embedders) != 1:
         raise ConfigurationError(
-            f"{archive_file} holds a {type(archive.model).__name__} with {len(embedders)} biLMs; expected a language model "
-            f"as training_configs/bilm.jsonnet trains it, or a model with one embedder \"elmo\". Give the biLM's files as "
-            f"--options-file and --weight-file."
+            f"{archive_file} holds a {type(archive.model).__name__} with {len(embedders)} biLMs; expected a language "
+            f"model as training_configs/bilm.jsonnet trains it, or a model with one embedder \"elmo\". Give the biLM's "
+            f"files as --options-file and --weight-file."
         )
     return ArchivedBilm(embedders[0].bilm, embedders[0].steady_state(), None, None)
+
+
+def open_archive(archive_file: str) -> Archive:
+    """
+    What AllenNLP makes of an archive, without its lines on each setting and file.
+
+    # Raises
+
+    `ConfigurationError` where there is no archive, or not all of it.
+    """
+    try:
+        with quiet("allennlp", "elmo_plugin.compat"):
+            return load_archive(archive_file)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{archive_file} can't be opened ({error}). Give the archive that a training ends with, model.tar.gz, or the "
+            "folder of that training."
+        ) from error
 
 
 def steady_state_from_text(archive: Archive, bilm: Bilm, text: Optional[str]) -> Tuple[Optional[BilmState], str]:
