@@ -164,7 +164,8 @@ class Bilm(nn.Module):
         steps = torch.arange(words.size(1), device=words.device)
         if bool((present != (steps.unsqueeze(0) < num_words.unsqueeze(1))).any()):
             raise ValueError(
-                "A row of `words` has a masked position before its last word. Sentences must be padded on the right only."
+                "A row of `words` has a masked position before its last word. Sentences must be padded on the right "
+                "only."
             )
         shape = (words.size(0), words.size(1) + 2, *words.shape[2:])
         result = words.new_zeros(shape)

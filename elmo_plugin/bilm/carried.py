@@ -67,10 +67,13 @@ class CarryingBilm(nn.Module):
         """
         if word_inputs is not None:
             raise ValueError(
-                "`word_inputs` are ids of AllenNLP's own cache of words. Leave them out: words are remembered here without."
+                "`word_inputs` are ids of AllenNLP's own cache of words. Leave them out: words are remembered here "
+                "without."
             )
         with self._lock:
-            steady = None if self.reader.steady is None else self.reader.steady.to(self.bilm.forward_lstm.layers[0].bias)
+            steady = self.reader.steady
+            if steady is not None:
+                steady = steady.to(self.bilm.forward_lstm.layers[0].bias)
             before = state_before(self.reader.policy, self.bilm, inputs.size(0), self.carried, steady)
             with self.reader.rows_apart():
                 representations, after = self.bilm.represent(inputs, before)

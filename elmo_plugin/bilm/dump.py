@@ -1,5 +1,5 @@
 """
-Vectors of a text in an HDF5 file: the file that `allennlp elmo` of AllenNLP 0.9 wrote, which is bilm-tf's with an index.
+Vectors of a text in an HDF5 file: the one that `allennlp elmo` of AllenNLP 0.9 wrote, which is bilm-tf's with an index.
 
     "0", "1", …          the vectors of each line: (num_representations, num_tokens, representation_dim), or without the
                          first dimension where one layer or their average is kept; float32 or float16
@@ -146,14 +146,16 @@ def check_output(output: Path, force: bool, is_folder: bool = False) -> None:
     if output.is_file() and is_folder:
         raise ValueError(f"{output} is a file, but a store is a folder. Give another name.")
     if not output.parent.is_dir():
-        raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
+        raise ValueError(
+            f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path."
+        )
     if output.exists() and not force:
         raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
 
 
 @contextmanager
 def as_written(output: Path, kept: str) -> Iterator[None]:
-    """Inside the context, a write that fails (a full disk, a folder without permission) is a `ValueError` that says so."""
+    """In this context, a write that fails (a full disk, a folder without permission) is a `ValueError` that says so."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -161,8 +163,8 @@ def as_written(output: Path, kept: str) -> Iterator[None]:
         if not isinstance(error, OSError) and not _FAILED_WRITE.search(str(error)):
             raise
         raise ValueError(
-            f"{output} could not be written ({str(error).splitlines()[0]}). {kept}. Mend the cause – make room, choose another "
-            f"place, keep less (--dtype float16, --top, --average) – and repeat the command."
+            f"{output} could not be written ({str(error).splitlines()[0]}). {kept}. Mend the cause – make room, choose "
+            "another place, keep less (--dtype float16, --top, --average) – and repeat the command."
         ) from error
 
 
@@ -214,8 +216,8 @@ def _check_space(text: Text, options: BilmOptions, parts: Parts, output: Path, s
     needed, free = 2 * size - there, shutil.disk_usage(output.parent).free
     if needed > free:
         raise ValueError(
-            f"{output} will hold {size:,} bytes and needs as much again while it is put together, but only {free:,} bytes "
-            f"are free there. Make room, choose another place, or keep less: --dtype float16, --top, --average."
+            f"{output} will hold {size:,} bytes and needs as much again while it is put together, but only {free:,} "
+            "bytes are free there. Make room, choose another place, or keep less: --dtype float16, --top, --average."
         )
 
 
@@ -253,7 +255,9 @@ def _compute(
         compute_parts(*arguments)
 
 
-def _assemble(parts: Parts, lines: Iterable[str], writer: DumpWriter, settings: DumpSettings, options: BilmOptions) -> None:
+def _assemble(
+    parts: Parts, lines: Iterable[str], writer: DumpWriter, settings: DumpSettings, options: BilmOptions
+) -> None:
     sentences = iter(lines)
     with writer as file:
         for part_number in range(len(parts)):

@@ -60,8 +60,8 @@ def compute_parts_in_processes(
     devices: Sequence[str],
 ) -> None:
     """
-    The same by a process for each of `devices`. Where one fails, the others finish the parts that they are at, which are
-    kept, and then that error is raised.
+    The same by a process for each of `devices`. Where one fails, the others finish the parts that they are at, which
+    are kept, and then that error is raised.
 
     # Raises
 
@@ -90,9 +90,9 @@ def compute_parts_in_processes(
             running = _take_finished(running, count)
     except BrokenProcessPool as error:
         raise OutOfMemory(
-            "A process ended before its work was done, for the reason printed above, or else because the system killed it, "
-            "as it does where memory runs out. What was computed is kept. Take fewer processes (--processes), smaller "
-            "batches (--token-budget), fewer --cached-words"
+            "A process ended before its work was done, for the reason printed above, or else because the system killed "
+            "it, as it does where memory runs out. What was computed is kept. Take fewer processes (--processes), "
+            "smaller batches (--token-budget), fewer --cached-words"
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

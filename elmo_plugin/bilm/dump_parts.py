@@ -53,8 +53,9 @@ class Parts:
             different = sorted(key for key in {*run, *other} if run.get(key) != other.get(key))
             if different and not force:
                 raise ValueError(
-                    f"{folder} holds what another run computed before it was stopped: it had other {', '.join(different)}. "
-                    f"Repeat that run to finish it, delete the folder, or use --force to begin anew."
+                    f"{folder} holds what another run computed before it was stopped: it had other "
+                    f"{', '.join(different)}. Repeat that run to finish it, delete the folder, or use --force to begin "
+                    "anew."
                 )
             if different:
                 shutil.rmtree(folder)
@@ -76,7 +77,9 @@ class Parts:
             count += 1
         return count
 
-    def save(self, index: int, arrays: Sequence[numpy.ndarray], lengths: List[int], carried: Optional[BilmState]) -> None:
+    def save(
+        self, index: int, arrays: Sequence[numpy.ndarray], lengths: List[int], carried: Optional[BilmState]
+    ) -> None:
         """Writes a part."""
         with whole_hdf5(self._path(index)) as file:
             file["values"] = numpy.concatenate([array.ravel() for array in arrays])

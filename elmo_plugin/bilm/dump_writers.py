@@ -83,17 +83,17 @@ def describe_store(reader: SentenceReader, dtype: str) -> StoreDescription:
     options = reader.bilm.options
     if reader.policy == STATEFUL:
         raise ValueError(
-            'Under the state "stateful" a sentence has other vectors in another place, so they can\'t be stored by sentence. '
-            'Give another state (--state): "steady" or "zero".'
+            'Under the state "stateful" a sentence has other vectors in another place, so they can\'t be stored by '
+            'sentence. Give another state (--state): "steady" or "zero".'
         )
     if reader.weights != FLOAT32:
         raise ValueError(
-            f"A store stands for the biLM itself, so it is written with `weights` (--weights) float32, not {reader.weights}."
+            "A store stands for the biLM itself, so it is written with `weights` (--weights) float32, not "
+            f"{reader.weights}."
         )
     if options.char_cnn is None:
         raise ValueError(
-            "A store is keyed by the characters of words, but this biLM reads word ids. Give one that reads "
-            "characters."
+            "A store is keyed by the characters of words, but this biLM reads word ids. Give one that reads characters."
         )
     return StoreDescription(
         fingerprint(reader.bilm),

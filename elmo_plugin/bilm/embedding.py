@@ -42,10 +42,10 @@ class SentenceReader:
     steady : the state of the policy `"steady"`, of one row.
     vocabulary : for a model of word ids.
     cached_words : how many words' vectors to remember.
-    invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`), except
-        under the policy `"stateful"`, where they depend on the batches before in any case.
-    weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed ones
-        are held beside those of `bilm`.
+    invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`),
+        except under the policy `"stateful"`, where they depend on the batches before in any case.
+    weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed
+        ones are held beside those of `bilm`.
 
     # Raises
 
@@ -70,8 +70,8 @@ class SentenceReader:
         self.invariant, self.weights = invariant, weights
         if invariant and weights != FLOAT32:
             raise ValueError(
-                f"With `weights` (--weights) of {weights} a sentence's vectors depend on its batch, so they can't be `invariant` "
-                f"(--invariant). Leave one of them out."
+                f"With `weights` (--weights) of {weights} a sentence's vectors depend on its batch, so they can't be "
+                "`invariant` (--invariant). Leave one of them out."
             )
         # What reads: `bilm` itself, or the same with packed weights.
         self.model = with_weights(self.bilm, weights)
@@ -128,7 +128,8 @@ class SentenceReader:
 
     def _vectors(self, sentences: Sequence[Sentence], longest: int) -> Tuple[Tensor, Tensor]:
         """Shapes: (batch_size, longest + 2, projection_dim), (batch_size,)"""
-        types = {word: index for index, word in enumerate(dict.fromkeys(chain([BEGIN_SENTENCE, END_SENTENCE], *sentences)))}
+        words = dict.fromkeys(chain([BEGIN_SENTENCE, END_SENTENCE], *sentences))
+        types = {word: index for index, word in enumerate(words)}
         indices = numpy.zeros((len(sentences), longest + 2), dtype=numpy.int64)
         for row, sentence in zip(indices, sentences):
             row[1 : len(sentence) + 1] = [types[word] for word in sentence]
@@ -175,7 +176,9 @@ def steady_state_of(
     return compute_steady_state(bilm, RUNNING_TEXT)
 
 
-def vectors_of(representations: Representations, sentences: Sequence[Sentence], form: str, dtype: str) -> List[numpy.ndarray]:
+def vectors_of(
+    representations: Representations, sentences: Sequence[Sentence], form: str, dtype: str
+) -> List[numpy.ndarray]:
     """
     What is kept of a batch, for each sentence, `<S>` and `</S>` left out.
 
@@ -202,7 +205,8 @@ def vectors_of(representations: Representations, sentences: Sequence[Sentence], 
     if dtype == "float16" and numpy.abs(array).max(initial=0.0) > numpy.finfo(numpy.float16).max:
         raise ValueError("A vector holds numbers above 65,504, which float16 can't hold. Use float32.")
     return [
-        row[..., 1 : len(sentence) + 1, :].astype(dtype, order="C", copy=True) for row, sentence in zip(array, sentences)
+        row[..., 1 : len(sentence) + 1, :].astype(dtype, order="C", copy=True)
+        for row, sentence in zip(array, sentences)
     ]
 
 

@@ -141,8 +141,8 @@ def check_descending_counts(text: EncodedText, source: str) -> None:
     nats_lost = (numpy.sort(counts)[::-1] - counts) @ log_probability / counts.sum()
     if nats_lost > MAX_NATS_LOST:
         raise ValueError(
-            f"{source} is not in descending order of count: the words of the text would be drawn {math.exp(nats_lost):.1f} "
-            f"times less often than from a sorted one (up to {math.exp(MAX_NATS_LOST):.1f} is taken for another kind of "
-            f"text). The sampled softmax takes a word's line for its frequency, so it would learn wrongly. Sort the file, "
-            f"or make a new one with elmo-prepare."
+            f"{source} is not in descending order of count: the words of the text would be drawn "
+            f"{math.exp(nats_lost):.1f} times less often than from a sorted one (up to {math.exp(MAX_NATS_LOST):.1f} "
+            "is taken for another kind of text). The sampled softmax takes a word's line for its frequency, so it "
+            "would learn wrongly. Sort the file, or make a new one with elmo-prepare."
         )

@@ -133,7 +133,9 @@ class CharCnnOptions:
             )
         activation = read_option(section, given, "activation", str, "relu")
         if activation not in ACTIVATIONS:
-            raise ValueError(f"The option {section}'activation' must be one of {ACTIVATIONS}, but it is {activation!r}.")
+            raise ValueError(
+                f"The option {section}'activation' must be one of {ACTIVATIONS}, but it is {activation!r}."
+            )
         num_characters = read_option(section, given, "n_characters", int, NUM_CHARACTER_IDS)
         if num_characters not in (NUM_CHARACTER_IDS - 1, NUM_CHARACTER_IDS):
             raise ValueError(

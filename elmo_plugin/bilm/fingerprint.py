@@ -13,7 +13,8 @@ from elmo_plugin.bilm.state import BilmState
 
 def fingerprint(bilm: Bilm, steady: Optional[BilmState] = None) -> str:
     """
-    SHA-256 of a model's shape and weights, as `float32`, and of the state before its sentences, wherever they came from.
+    SHA-256 of a model's shape and weights, as `float32`, and of the state before its sentences, wherever they came
+    from.
 
     # Parameters
 

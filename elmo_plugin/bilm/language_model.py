@@ -97,12 +97,12 @@ class LanguageModel(nn.Module):
         return LanguageModelOutput(*losses.chunk(2), state)
 
     def _check_types(self, types: Tensor) -> None:
-        """Any width would do for the convolutions; the model would learn words cut elsewhere than it reads them later."""
+        """Any width would do for the convolutions, but the model would learn words cut elsewhere than it reads them."""
         width = self.bilm.options.max_characters
         if width is None and types.dim() != 1:
             raise ValueError(
-                "This model has no 'char_cnn' in its options, so it takes word ids, but the windows hold characters. Give "
-                "the data loader `max_characters: null`."
+                "This model has no 'char_cnn' in its options, so it takes word ids, but the windows hold characters. "
+                "Give the data loader `max_characters: null`."
             )
         if width is not None and types.shape[1:] != (width,):
             found = "are word ids" if types.dim() == 1 else f"have {types.size(1)} characters each"

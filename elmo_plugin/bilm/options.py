@@ -120,7 +120,9 @@ class BilmOptions:
         char_cnn = read_option("", given, "char_cnn", dict, None)
         symbol_cnn = read_option("", given, "symbol_cnn", dict, None)
         if symbol_cnn is not None and char_cnn is not None:
-            raise ValueError("The options have both 'char_cnn' and 'symbol_cnn'; a model reads words in one way. Remove one.")
+            raise ValueError(
+                "The options have both 'char_cnn' and 'symbol_cnn'; a model reads words in one way. Remove one."
+            )
         encoder = None if char_cnn is None else CharCnnOptions.from_dict(char_cnn)
         options = cls(
             lstm=LstmOptions.from_dict(read_option("", given, "lstm", dict)),
@@ -143,9 +145,13 @@ class BilmOptions:
         try:
             given = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
         except (FileNotFoundError, IsADirectoryError):
-            raise FileNotFoundError(f"There is no options file {path}. Give the path of a biLM's options.json.") from None
+            raise FileNotFoundError(
+                f"There is no options file {path}. Give the path of a biLM's options.json."
+            ) from None
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is not JSON in UTF-8 ({error}). Give the path of a biLM's options.json.") from error
+            raise ValueError(
+                f"{path} is not JSON in UTF-8 ({error}). Give the path of a biLM's options.json."
+            ) from error
         if not isinstance(given, dict):
             raise ValueError(f"{path} holds a JSON {type(given).__name__}; a biLM's options.json holds an object.")
         try:

@@ -33,7 +33,8 @@ class RaggedLayout:
             return
         if lengths.shape != (batch_size,) or int(lengths.min()) < 0 or int(lengths.max()) > num_steps:
             raise ValueError(
-                f"`lengths` must hold {batch_size} numbers from 0 to {num_steps}, one a row, but it is {lengths.tolist()}."
+                f"`lengths` must hold {batch_size} numbers from 0 to {num_steps}, one a row, but it is "
+                f"{lengths.tolist()}."
             )
         lengths = lengths.to(device)
         # Shape: (batch_size,)

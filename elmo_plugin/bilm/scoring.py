@@ -159,4 +159,5 @@ class SentenceScorer:
             scores = logits.log_softmax(dim=1).sum(dim=0)
         scores[: len(SPECIAL_WORDS)] = -math.inf
         best = scores.topk(min(count, len(self.vocabulary) - len(SPECIAL_WORDS)))
-        return [(self.vocabulary.words[index], score) for index, score in zip(best.indices.tolist(), best.values.tolist())]
+        words = [self.vocabulary.words[index] for index in best.indices.tolist()]
+        return list(zip(words, best.values.tolist()))

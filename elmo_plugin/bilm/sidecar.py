@@ -68,10 +68,10 @@ def _array(path: Union[str, Path], file: h5py.File, name: str, shape: tuple) -> 
     item = file.get(name)
     found = item.shape if isinstance(item, h5py.Dataset) else None
     if found != shape or item.dtype.kind != "f":
+        what = "no such dataset" if found is None else f"{item.dtype} of shape {found}"
         raise ValueError(
-            f"{path}: the dataset {name} should hold floating-point numbers of shape {shape}, found "
-            f"{'no such dataset' if found is None else f'{item.dtype} of shape {found}'}. The sidecar belongs to another "
-            f"model; give the one that was exported with these weights."
+            f"{path}: the dataset {name} should hold floating-point numbers of shape {shape}, found {what}. The "
+            "sidecar belongs to another model; give the one that was exported with these weights."
         )
     try:
         return torch.from_numpy(item[()].astype(numpy.float32))

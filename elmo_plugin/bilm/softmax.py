@@ -36,7 +36,7 @@ class Softmax(nn.Module):
         return self.weight.size(0)
 
     def is_blank(self) -> bool:
-        """Whether all of it is zero, as in a model that was imported without one: every word is as likely as any other."""
+        """Whether it is all zeros, as in a model imported without one: every word is as likely as any other."""
         return not bool(self.weight.any()) and not bool(self.bias.any())
 
     def full_loss(self, vectors: Tensor, targets: Tensor, max_logits: int = 2**24) -> Tensor:
@@ -86,7 +86,8 @@ class Softmax(nn.Module):
         """
         `sampled_loss` for a given sample, each word once, and the logs of the expected counts.
 
-        Shapes: (num_tokens, projection_dim), (num_tokens,), (num_samples,), (num_tokens,), (num_samples,) to (num_tokens,)
+        Shapes: (num_tokens, projection_dim), (num_tokens,), (num_samples,), (num_tokens,), (num_samples,)
+        to (num_tokens,)
         """
         weight, bias = self._rows(torch.cat([targets, sampled]))
         true_weight, sampled_weight = weight.split([targets.size(0), sampled.size(0)])

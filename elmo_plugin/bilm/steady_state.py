@@ -30,7 +30,9 @@ RUNNING_TEXT: List[List[str]] = [
 ]
 
 
-def compute_steady_state(bilm: Bilm, sentences: Sequence[Sequence[str]], num_rows: int = 8, num_rounds: int = 4) -> BilmState:
+def compute_steady_state(
+    bilm: Bilm, sentences: Sequence[Sequence[str]], num_rows: int = 8, num_rounds: int = 4
+) -> BilmState:
     """
     The mean over rows and rounds of the state after each sentence.
 

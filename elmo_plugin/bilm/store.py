@@ -8,8 +8,8 @@ Vectors of sentences, computed once and looked up by what the sentences are: a f
     steady.npz    the state before each sentence, where the policy is "steady"
 
 The arrays are NumPy's own files, so that the operating system reads of them what is looked at and keeps it as long as
-there is memory (`numpy.load(…, mmap_mode="r")`). A key is made from the character ids of a sentence: what a biLM sees of
-it, so that words which are cut to the same beginning are the same.
+there is memory (`numpy.load(…, mmap_mode="r")`). A key is made from the character ids of a sentence: what a biLM sees
+of it, so that words which are cut to the same beginning are the same.
 """
 
 import hashlib
@@ -89,8 +89,8 @@ class VectorStore:
         if self._vectors.shape != expected or len(keys) + 1 != len(self._starts):
             raise ValueError(
                 f"{self.folder}: vectors.npy should have the shape {expected} and keys.npy {len(self._starts) - 1:,} "
-                f"rows, but they have {self._vectors.shape} and {len(keys):,}. The files are not of one store; write it "
-                "anew."
+                f"rows, but they have {self._vectors.shape} and {len(keys):,}. The files are not of one store; write "
+                "it anew."
             )
         self.steady = _load_steady(self.folder) if self.description.state == STEADY else None
         raw = keys.astype("<u8").tobytes()
@@ -118,8 +118,8 @@ class VectorStore:
 
 class StoreWriter:
     """
-    `with StoreWriter(folder, description) as store: store.add(line, array)` – a store that takes its name only once it is
-    whole. A sentence that comes again is left out.
+    `with StoreWriter(folder, description) as store: store.add(line, array)` – a store that takes its name only once it
+    is whole. A sentence that comes again is left out.
 
     # Parameters
 

@@ -174,7 +174,8 @@ class Streams:
         type_ids = numpy.full((2, self.num_rows, width), _BOUNDARY, dtype=numpy.int32)
         for index, share in enumerate(self._shares):
             begins, ends = (
-                numpy.clip(share.begins + step - share.clocks, share.begins, share.ends) for step in (start, start + width)
+                numpy.clip(share.begins + step - share.clocks, share.begins, share.ends)
+                for step in (start, start + width)
             )
             if (begins < ends).any():
                 order = self._order(index)
@@ -269,7 +270,7 @@ def _foreign_type(shards: Sequence[TextShard], num_types: int) -> str:
 
 def _distinct(type_ids: numpy.ndarray, slots: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """
-    The distinct types, in the order of their first occurrence, and where each stands: `types[places]` equals `type_ids`.
+    The distinct types, in the order of their first occurrence, and where each stands: `types[places]` is `type_ids`.
 
     # Parameters
 

@@ -13,7 +13,9 @@ from elmo_plugin.bilm.weights import whole_hdf5
 _WORDS_AT_ONCE = 8192
 
 
-def write_token_dump(reader: SentenceReader, words: Sequence[str], output: Path, dtype: str, force: bool = False) -> None:
+def write_token_dump(
+    reader: SentenceReader, words: Sequence[str], output: Path, dtype: str, force: bool = False
+) -> None:
     """
     Writes the dataset `embedding`, whose row i is the encoder's vector of word i.
 

@@ -8,8 +8,8 @@ from typing import Iterator, Union
 @contextmanager
 def whole_file(path: Union[str, Path]) -> Iterator[Path]:
     """
-    `with whole_file(path) as partial:` – the path of a file to write, beside `path`. It takes that name, and the place of
-    a file which has it, at the end; where the context is left by an error it is removed.
+    `with whole_file(path) as partial:` – the path of a file to write, beside `path`. At the end it takes that name, and
+    the place of a file which has it; where the context is left by an error it is removed.
     """
     partial = Path(f"{path}.partial")
     try:

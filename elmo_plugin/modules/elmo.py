@@ -61,15 +61,15 @@ class ElmoEmbedder(LayerMixer):
         How many mixes, each with `s` and `gamma` of its own, to give side by side; the biLM runs once for all. A model
         that adds ELMo in several places (`bidaf_self_attention`) takes them apart again, with `OutputMix`.
     state : `str`, optional (default = `"steady"`)
-        The LSTMs' state before a sentence: `"zero"`, `"steady"` (what they hold after a sentence in running text, always
-        the same) or `"stateful"` (what the batch before left in this row; AllenNLP's way, under which the same sentence
-        has other vectors in another place).
+        The LSTMs' state before a sentence: `"zero"`, `"steady"` (what they hold after a sentence in running text,
+        always the same) or `"stateful"` (what the batch before left in this row; AllenNLP's way, under which the same
+        sentence has other vectors in another place).
     sidecar_file : `str`, optional (default = `sidecar.hdf5` beside `weight_file`, where there is one)
         Where the steady state is stored. Without one it is computed from a few sentences of English.
     weights : `str`, optional (default = `"float32"`)
         Precision that the biLM computes with: `"float32"`, or on the CPU and with `requires_grad` off `"float16"` or
-        `"int8"`, which are faster and give nearly the same vectors (`docs/performance.md`). An archive holds all digits in
-        any case.
+        `"int8"`, which are faster and give nearly the same vectors (`docs/performance.md`). An archive holds all digits
+        in any case.
     serialization_dir : `str`, optional
         Filled in by AllenNLP.
     """
@@ -91,13 +91,18 @@ class ElmoEmbedder(LayerMixer):
         weights: str = FLOAT32,
     ) -> None:
         if weights not in PRECISIONS:
-            raise ConfigurationError(f"`weights` of the embedder elmo must be one of {PRECISIONS}, but it is {weights!r}.")
+            raise ConfigurationError(
+                f"`weights` of the embedder elmo must be one of {PRECISIONS}, but it is {weights!r}."
+            )
         if weights != FLOAT32 and requires_grad:
             raise ConfigurationError(
-                f"The embedder elmo: `weights` of {weights} can't be trained. Leave them at float32, or `requires_grad` off."
+                f"The embedder elmo: `weights` of {weights} can't be trained. Leave them at float32, or "
+                "`requires_grad` off."
             )
         if state not in STATE_POLICIES:
-            raise ConfigurationError(f"`state` of the embedder elmo must be one of {STATE_POLICIES}, but it is {state!r}.")
+            raise ConfigurationError(
+                f"`state` of the embedder elmo must be one of {STATE_POLICIES}, but it is {state!r}."
+            )
         options = archived_options(serialization_dir, options_file)
         # What the model around it draws at random is the same with any biLM, or with a store (`elmo_precomputed`).
         with torch.random.fork_rng(devices=[]):

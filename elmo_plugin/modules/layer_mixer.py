@@ -12,8 +12,8 @@ from elmo_plugin.bilm.scalar_mix import ScalarMix
 
 class LayerMixer(TokenEmbedder):
     """
-    Layers to vectors: `gamma * sum_j softmax(s)_j * layer_j`, dropout, and perhaps a projection; as often, side by side, as
-    there are mixes.
+    Layers to vectors: `gamma * sum_j softmax(s)_j * layer_j`, dropout, and perhaps a projection; as often, side by
+    side, as there are mixes.
 
     # Parameters
 

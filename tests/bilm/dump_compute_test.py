@@ -40,6 +40,7 @@ def test_a_process_that_ends_early_is_an_error_with_a_remedy_and_what_was_comput
     with pytest.raises(KeyboardInterrupt):
         write_dump(reader_of(), lines, tmp_path / "v", settings, on_progress=stop)
     kept = sorted(parts_folder(tmp_path / "v").iterdir())
-    with pytest.raises(OutOfMemory, match="A process ended before its work was done, .* Take fewer processes .--processes."):
+    message = "A process ended before its work was done, .* Take fewer processes .--processes."
+    with pytest.raises(OutOfMemory, match=message):
         write_dump(reader_of(kind=EndingReader), lines, tmp_path / "v", settings._replace(devices=["cpu"]))
     assert sorted(parts_folder(tmp_path / "v").iterdir()) == kept and len(kept) == 2

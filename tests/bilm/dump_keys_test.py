@@ -7,7 +7,10 @@ import pytest
 from elmo_plugin.bilm.dump_keys import SentenceKeys, sentence_key
 
 
-@pytest.mark.parametrize("sentence", ["The cat sat .", "50 % of it", "100%", "a.b", "..", "… ?", "čeština", "% 25", "a%2", "sentence_to_index"])
+@pytest.mark.parametrize(
+    "sentence",
+    ["The cat sat .", "50 % of it", "100%", "a.b", "..", "… ?", "čeština", "% 25", "a%2", "sentence_to_index"],
+)
 def test_a_sentence_is_its_own_key(sentence):
     assert sentence_key(sentence) == sentence
 
@@ -40,7 +43,8 @@ def test_later_occurrences_are_numbered():
 def test_no_two_sentences_share_a_key_and_hdf5_takes_every_key(tmp_path):
     alphabet = ["/", "%", "2", "F", "5", ".", "#", "a", "\0", "E"]
     sentences = ["".join(letters) for size in range(4) for letters in itertools.product(alphabet, repeat=size)]
-    sentences += [f"a{ending}" for ending in ("%2", "%#3", "%#2%#2", "%25", "%25#2", "%", "#2", "%#25", "/%", "%#", "%25#25")]
+    endings = ("%2", "%#3", "%#2%#2", "%25", "%25#2", "%", "#2", "%#25", "/%", "%#", "%25#25")
+    sentences += [f"a{ending}" for ending in endings]
     sentences = list(dict.fromkeys(sentences))
     keys = [sentence_key(sentence, occurrence) for sentence in sentences for occurrence in (1, 2, 25)]
     assert len(set(keys)) == len(keys)

@@ -33,7 +33,8 @@ def test_parts_of_another_run_are_refused_or_with_force_removed(tmp_path):
     parts = Parts(tmp_path / "p", {"text": "a", "state": "zero", "dtype": "float32"}, force=False)
     parts.save(0, ARRAYS, [3, 0], None)
     other = {"text": "b", "state": "zero"}
-    with pytest.raises(ValueError, match="it had other dtype, text. Repeat that run to finish it, delete the folder, or use --force"):
+    message = "it had other dtype, text. Repeat that run to finish it, delete the folder, or use --force"
+    with pytest.raises(ValueError, match=message):
         Parts(tmp_path / "p", other, force=False)
     assert len(parts) == 1
     assert len(Parts(tmp_path / "p", other, force=True)) == 0

@@ -29,7 +29,8 @@ def test_the_same_model_has_the_same_fingerprint_whatever_its_file_tells_of_its_
 
 
 def test_one_weight_one_option_and_the_steady_state_change_it(bilm):
-    prints = [fingerprint(bilm), fingerprint(bilm, steady_state_of(bilm, WEIGHTS)), fingerprint(bilm, bilm.zero_state(1))]
+    states = (None, steady_state_of(bilm, WEIGHTS), bilm.zero_state(1))
+    prints = [fingerprint(bilm, state) for state in states]
     bilm.options = replace(bilm.options, lstm=replace(bilm.options.lstm, cell_clip=2.0))
     prints.append(fingerprint(bilm))
     with torch.no_grad():

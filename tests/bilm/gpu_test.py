@@ -16,8 +16,20 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU he
 
 OPTIONS = BilmOptions.from_dict(
     {
-        "char_cnn": {"embedding": {"dim": 8}, "filters": [[1, 8], [3, 24]], "max_characters_per_token": 12, "n_highway": 1},
-        "lstm": {"dim": 48, "projection_dim": 16, "n_layers": 2, "cell_clip": 3, "proj_clip": 3, "use_skip_connections": True},
+        "char_cnn": {
+            "embedding": {"dim": 8},
+            "filters": [[1, 8], [3, 24]],
+            "max_characters_per_token": 12,
+            "n_highway": 1,
+        },
+        "lstm": {
+            "dim": 48,
+            "projection_dim": 16,
+            "n_layers": 2,
+            "cell_clip": 3,
+            "proj_clip": 3,
+            "use_skip_connections": True,
+        },
         "n_tokens_vocab": 40,
     }
 )

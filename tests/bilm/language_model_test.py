@@ -143,7 +143,11 @@ def test_a_model_of_word_ids_is_trained_too():
 @pytest.mark.parametrize(
     "as_ids, width, message",
     [
-        (False, 12, "words of the windows have 10 characters each, but .* is 12. Give the data loader `max_characters: 12`"),
+        (
+            False,
+            12,
+            "words of the windows have 10 characters each, but .* is 12. Give the data loader `max_characters: 12`",
+        ),
         (True, 10, "words of the windows are word ids, but 'max_characters_per_token' .* is 10"),
     ],
 )

@@ -55,7 +55,8 @@ def test_a_packed_reader_may_be_sent_to_another_process(bilm):
 def test_what_does_not_go_together_is_refused(bilm):
     with pytest.raises(ValueError, match="must be one of float32, float16, int8, but it is 'int4'"):
         SentenceReader(bilm, "zero", weights="int4")
-    with pytest.raises(ValueError, match=r"With `weights` \(--weights\) of int8 a sentence's vectors depend on its batch"):
+    message = r"With `weights` \(--weights\) of int8 a sentence's vectors depend on its batch"
+    with pytest.raises(ValueError, match=message):
         SentenceReader(bilm, "zero", invariant=True, weights="int8")
     with pytest.raises(ValueError, match="Only weights of float32 are packed"):
         with_weights(bilm.double(), "int8")

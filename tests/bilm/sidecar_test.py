@@ -32,9 +32,10 @@ def test_softmax_and_steady_state_come_back_as_they_were(path, softmax):
 
 
 def test_the_datasets_are_those_of_the_documentation(path):
-    shapes = {}
+    names = []
     with h5py.File(path) as file:
-        file.visititems(lambda name, item: shapes.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None)
+        file.visit(names.append)
+        shapes = {name: file[name].shape for name in names if isinstance(file[name], h5py.Dataset)}
     assert shapes == {
         "softmax/W": (12, 4),
         "softmax/b": (12,),
@@ -77,11 +78,14 @@ def test_a_file_with_neither_half_is_no_sidecar(tmp_path):
 def test_the_sidecar_of_another_model_is_refused_with_both_shapes(path, changes, dataset, expected, found):
     with pytest.raises(ValueError) as error:
         load_sidecar(path, BilmOptions.from_dict(small_options(**changes)))
-    for part in (str(path), dataset, f"of shape {expected}", f"found {found}", "belongs to another model; give the one"):
+    parts = (str(path), dataset, f"of shape {expected}", f"found {found}", "belongs to another model; give the one")
+    for part in parts:
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize("dataset", ["softmax/W", "softmax/b", "steady_state/forward/memory", "steady_state/backward/hidden"])
+@pytest.mark.parametrize(
+    "dataset", ["softmax/W", "softmax/b", "steady_state/forward/memory", "steady_state/backward/hidden"]
+)
 def test_a_missing_dataset_is_named(path, dataset):
     with h5py.File(path, "r+") as file:
         del file[dataset]

@@ -29,8 +29,8 @@ def test_map_takes_what_several_states_have_in_the_same_place():
     one, other = random_state(2, seed=1), random_state(2, seed=2)
     difference = one.map(torch.sub, other)
     for direction in BilmState._fields:
-        for ours, theirs, result in zip(getattr(one, direction), getattr(other, direction), getattr(difference, direction)):
-            assert torch.equal(result, ours - theirs)
+        tensors = (getattr(state, direction) for state in (one, other, difference))
+        assert all(torch.equal(result, ours - theirs) for ours, theirs, result in zip(*tensors))
 
 
 def test_tensors_are_found_again_by_the_names_of_any_pattern():

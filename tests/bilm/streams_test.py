@@ -22,7 +22,7 @@ class Step(NamedTuple):
 
 
 def expected_steps(sentence, is_forward) -> List[Step]:
-    """Written down from the definition: `<S> w1 … wn` and `w1 … wn </S>`; backward, `</S> wn … w1` and `wn … w1 <S>`."""
+    """Written down from the definition: `<S> w1 … wn` and `w1 … wn </S>`; backward `</S> wn … w1` and `wn … w1 <S>`."""
     words = sentence if is_forward else sentence[::-1]
     first, last = ("<S>", "</S>") if is_forward else ("</S>", "<S>")
     ids = VOCABULARY.encode([*words, last]).tolist()
@@ -40,7 +40,8 @@ def rows_of(text, streams, windows=None):
             (0, window.forward_inputs, window.forward_targets),
             (1, window.backward_inputs, window.backward_targets),
         ):
-            assert (inputs.shape, targets.shape, inputs.dtype, targets.dtype) == (shape, shape, numpy.int64, numpy.int64)
+            assert inputs.shape == targets.shape == shape
+            assert inputs.dtype == targets.dtype == numpy.int64
             for row, length in enumerate(lengths):
                 words = text.types.words(window.types[inputs[row, :length]])
                 rows[row][direction].extend(map(Step, words, targets[row, :length].tolist()))
@@ -187,7 +188,8 @@ def test_a_seed_shuffles_sentences_the_same_way_each_time_and_another_seed_other
 
 def test_what_a_row_reads_does_not_depend_on_the_length_of_windows():
     text = encode_text([random_text(numpy.random.default_rng(3), 20)], VOCABULARY)
-    assert rows_of(text, Streams(text, 3, 1)) == rows_of(text, Streams(text, 3, 7)) == rows_of(text, Streams(text, 3, 500))
+    short, longer, whole = (rows_of(text, Streams(text, 3, num_steps)) for num_steps in (1, 7, 500))
+    assert short == longer == whole
 
 
 def test_a_sentence_longer_than_many_windows_is_read_whole():

@@ -70,7 +70,8 @@ def import_hdf5(
         check_size(vocabulary, softmax.num_words, f"the softmax in {beside}")
     if vocabulary is not None and options.char_cnn is None and options.num_words is not None:
         check_size(vocabulary, options.num_words, str(weight_file))
-    return ImportedBilm(f"the HDF5 file {weight_file}", bilm, vocabulary, softmax, sidecar.steady_state, tuple(left_out))
+    name = f"the HDF5 file {weight_file}"
+    return ImportedBilm(name, bilm, vocabulary, softmax, sidecar.steady_state, tuple(left_out))
 
 
 def _vocabulary(

@@ -43,7 +43,7 @@ _RENAMED = (
 
 
 def name_in_hdf5(variable: str) -> Optional[str]:
-    """What bilm-tf's HDF5 files (or the sidecar, for the softmax) call a variable; `None` where it is none of a biLM."""
+    """What bilm-tf's HDF5 files (for the softmax, the sidecar) call a variable; `None` where it is none of a biLM."""
     match = _OF_A_BILM.fullmatch(variable.removesuffix(":0"))
     if match is None:
         return None

@@ -41,7 +41,9 @@ class Checkpoint:
             raise FileNotFoundError(f"There is no index {index} of a TensorFlow checkpoint. Check the path.")
         table = read_table(index)
         if b"" not in table:
-            raise ValueError(f"{index}: the index has no header, so it is none of a checkpoint of TensorFlow's format V2.")
+            raise ValueError(
+                f"{index}: the index has no header, so it is none of a checkpoint of TensorFlow's format V2."
+            )
         try:
             self._header = read_header(table.pop(b""))
             self.entries: Dict[str, BundleEntry] = {name.decode(): read_entry(value) for name, value in table.items()}
@@ -77,7 +79,9 @@ class Checkpoint:
             kind = "in partitions" if entry.is_partitioned else f"of TensorFlow's type {entry.dtype}"
             raise ValueError(f"{what}: it is {kind}, which can't be read; expected one whole tensor of numbers.")
         if not 0 <= entry.shard < self._header.num_shards:
-            raise ValueError(f"{what}: it is in data file {entry.shard} of {self._header.num_shards}. The index is damaged.")
+            raise ValueError(
+                f"{what}: it is in data file {entry.shard} of {self._header.num_shards}. The index is damaged."
+            )
         dtype = numpy.dtype((">" if self._header.is_big_endian else "<") + _DTYPES[entry.dtype])
         shape = self.shape(name)
         if entry.size != dtype.itemsize * int(numpy.prod(shape, dtype=numpy.int64)):
@@ -92,7 +96,9 @@ class Checkpoint:
                 f"{shard.stat().st_size:,}. It is cut short; get it again."
             )
         if masked_crc32c(content) != entry.checksum:
-            raise ValueError(f"{what}: the checksum of its bytes in {shard} is wrong. The file is damaged; get it again.")
+            raise ValueError(
+                f"{what}: the checksum of its bytes in {shard} is wrong. The file is damaged; get it again."
+            )
         return numpy.frombuffer(content, dtype=dtype).reshape(shape)
 
 

@@ -199,7 +199,9 @@ def _take(found: Dict[str, Tensor], name: str, shape: Tuple[int, ...], wrong: Li
 def _refuse(wrong: List[str], path: Path) -> None:
     if wrong:
         lines = "\n  ".join(wrong)
-        raise ValueError(f"{path} does not fit its configuration and tables:\n  {lines}\nThe files must be of one model.")
+        raise ValueError(
+            f"{path} does not fit its configuration and tables:\n  {lines}\nThe files must be of one model."
+        )
 
 
 def _word_encoder(folder: Path, options: BilmOptions) -> Dict[str, Tensor]:
@@ -239,9 +241,11 @@ def _lstm_layer(
     bias = _reordered(_take(found, f"{theirs}.state_linearity.bias", (4 * cell_dim,), wrong), cell_dim)
     bias[2 * cell_dim : 3 * cell_dim] -= 1.0
     gates = (4 * cell_dim, dim)
+    of_input = _take(found, f"{theirs}.input_linearity.weight", gates, wrong)
+    of_state = _take(found, f"{theirs}.state_linearity.weight", gates, wrong)
     return {
-        f"{ours}.weight_input": _reordered(_take(found, f"{theirs}.input_linearity.weight", gates, wrong), cell_dim),
-        f"{ours}.weight_recurrent": _reordered(_take(found, f"{theirs}.state_linearity.weight", gates, wrong), cell_dim),
+        f"{ours}.weight_input": _reordered(of_input, cell_dim),
+        f"{ours}.weight_recurrent": _reordered(of_state, cell_dim),
         f"{ours}.bias": bias,
         f"{ours}.weight_projection": _take(found, f"{theirs}.state_projection.weight", (dim, cell_dim), wrong),
     }

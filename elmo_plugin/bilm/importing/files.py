@@ -22,8 +22,8 @@ def find_options(folder: Path, stem: str = "") -> Path:
         if candidate.is_file():
             return candidate
     raise FileNotFoundError(
-        f"There is no options file beside the weights: expected {' or '.join(map(str, candidates[: 2 if stem else 1]))}. "
-        f"Name it as `options_file` (--options-file)."
+        "There is no options file beside the weights: expected "
+        f"{' or '.join(map(str, candidates[: 2 if stem else 1]))}. Name it as `options_file` (--options-file)."
     )
 
 

@@ -74,7 +74,8 @@ def import_bilm(
             "give it to elmo-export; otherwise unpack it and give the folder."
         )
     if source.suffix == ".zip" and source.is_file():
-        raise ValueError(f"{source} is no zip file, or it is cut short ({source.stat().st_size:,} bytes). Get it again.")
+        size = source.stat().st_size
+        raise ValueError(f"{source} is no zip file, or it is cut short ({size:,} bytes). Get it again.")
     try:
         prefix = checkpoint_prefix(source)
     except FileNotFoundError as error:
@@ -133,7 +134,9 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
             "unpacked to. No model needs that; nothing was unpacked."
         )
     if stat.S_ISLNK(entry.external_attr >> 16):
-        raise ValueError(f"{path} holds a link, {entry.filename!r}, where only files are expected; nothing was unpacked.")
+        raise ValueError(
+            f"{path} holds a link, {entry.filename!r}, where only files are expected; nothing was unpacked."
+        )
     if entry.flag_bits & 1:
         raise ValueError(f"{path} is encrypted. Unpack it and give the folder.")
 

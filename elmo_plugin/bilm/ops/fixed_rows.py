@@ -115,7 +115,7 @@ def _read_block(
     first_row: int,
     clips: Tuple[Optional[float], Optional[float]],
 ) -> None:
-    """Fills in a block's part of `output`. Rows that have ended are computed on, and what comes out is not looked at."""
+    """Fills in a block's part of `output`. Rows that have ended are computed on; what comes out is not looked at."""
     block = slice(first_row, first_row + NUM_ROWS)
     hidden, memory = _filled_up(chain.hidden[block]), _filled_up(chain.memory[block])
     gates, exposed = memory.new_zeros(NUM_ROWS, 4 * memory.size(1)), torch.empty_like(memory)

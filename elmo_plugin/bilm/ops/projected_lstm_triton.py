@@ -125,7 +125,7 @@ class _ProjectedLstms(torch.autograd.Function):
 def _go_back(
     of_results: Sequence[Tensor], kept: _Kept, first_memory: Tensor, rows: List[int], clips: Tuple[float, float]
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients, all chains in each: of the gates, of what was projected, of the first hidden and of the first memory."""
+    """Gradients, all chains in each: of the gates, of what was projected, of the first hidden, of the first memory."""
     of_outputs, of_last_hidden, of_memory = (torch.stack(of_results[index::3]) for index in range(3))
     of_gates, of_projected = torch.empty_like(kept.gates), torch.empty_like(kept.projected)
     of_hidden = of_last_hidden.to(kept.gates.dtype)

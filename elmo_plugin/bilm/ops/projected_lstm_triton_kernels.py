@@ -1,8 +1,8 @@
 """
 The parts of a step that are no products of matrices, each as one kernel for all rows and chains.
 
-A program has one row of one chain, and `BLOCK` of its columns. The tensors are parts of packed ones: rows of a chain lie
-one behind the other, chains lie `…_stride` numbers apart. Numbers are loaded in whatever precision they have and
+A program has one row of one chain, and `BLOCK` of its columns. The tensors are parts of packed ones: rows of a chain
+lie one behind the other, chains lie `…_stride` numbers apart. Numbers are loaded in whatever precision they have and
 become `COMPUTE`; what is stored is rounded to what the place holds.
 
 Bounds are infinite where nothing is clipped. Comparisons are written so that what is not a number stays so.
@@ -32,7 +32,7 @@ def _clipped(x, bound):
 
 @triton.jit
 def _place(width, BLOCK: tl.constexpr):
-    """What this program has: its chain; where its row starts in one of `width`; its columns, and which of them exist."""
+    """What this program has: a chain; where in it a row of `width` numbers starts; columns, and which of them exist."""
     chain = tl.program_id(2).to(tl.int64)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     return chain, tl.program_id(0).to(tl.int64) * width, column, column < width

@@ -31,7 +31,8 @@ def write(tmp_path):
         if change is not None:
             change(arrays)
         prefix = write_checkpoint(tmp_path / "out" / "model.ckpt-17", arrays, **settings)
-        (prefix.parent / "options.json").write_text(json.dumps({"n_tokens_vocab": NUM_WORDS, "dropout": 0.1, **options}))
+        content = {"n_tokens_vocab": NUM_WORDS, "dropout": 0.1, **options}
+        (prefix.parent / "options.json").write_text(json.dumps(content))
         if words is not None:
             (prefix.parent / "vocab.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
         return prefix, weights, [array.astype(numpy.float32) for array in softmax]
@@ -135,7 +136,8 @@ def test_the_softmax_may_be_missing_or_be_left_out(write):
 
 def test_a_softmax_needs_its_words(write, tmp_path):
     prefix, _, _ = write(variant("two layers"), words=None)
-    with pytest.raises(ValueError, match="holds a softmax of 11 words, but not the words.*--vocabulary-file.*--without-soft"):
+    message = "holds a softmax of 11 words, but not the words.*--vocabulary-file.*--without-soft"
+    with pytest.raises(ValueError, match=message):
         import_checkpoint(prefix)
     (tmp_path / "mine.txt").write_text("\n".join(WORDS))
     assert import_checkpoint(prefix, vocabulary_file=tmp_path / "mine.txt").vocabulary.words == WORDS
@@ -161,7 +163,8 @@ def test_every_variable_that_is_missing_or_has_another_shape_is_listed_with_what
         "  lm/CNN/b_cnn_1: expected shape (4,), found (9,)",
         "  lm/CNN_proj/b_proj: expected floating-point numbers, found int64",
         "  lm/RNN_0/rnn/multi_rnn_cell/cell_1/lstm_cell/kernel: expected shape (10, 28), found no such variable",
-        "  lm/RNN_1/rnn/multi_rnn_cell/cell_0/lstm_cell/projection/kernel: expected shape (7, 5), found no such variable",
+        "  lm/RNN_1/rnn/multi_rnn_cell/cell_0/lstm_cell/projection/kernel: "
+        "expected shape (7, 5), found no such variable",
     ]
     assert "It holds: global_step, lm/CNN/W_cnn_0" in lines[-1]
 
@@ -195,6 +198,7 @@ def test_two_variables_of_one_name_are_an_error(write):
 def test_options_are_found_or_named(write, tmp_path):
     prefix, _, _ = write(variant("two layers"))
     (prefix.parent / "options.json").rename(tmp_path / "mine.json")
-    with pytest.raises(FileNotFoundError, match="There is no options file beside the weights: expected .*options.json. Name"):
+    message = "There is no options file beside the weights: expected .*options.json. Name"
+    with pytest.raises(FileNotFoundError, match=message):
         import_checkpoint(prefix)
     assert import_checkpoint(prefix, options_file=tmp_path / "mine.json").bilm.options.projection_dim == 5

@@ -61,7 +61,8 @@ def test_an_index_that_is_cut_short_is_named(arrays, kept, tmp_path):
     write_checkpoint(tmp_path / "m", arrays)
     index = tmp_path / "m.index"
     index.write_bytes(index.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="m.index: expected the index of a TensorFlow checkpoint, which ends with .*cut short"):
+    message = "m.index: expected the index of a TensorFlow checkpoint, which ends with .*cut short"
+    with pytest.raises(ValueError, match=message):
         Checkpoint(tmp_path / "m")
 
 
@@ -124,7 +125,8 @@ def test_missing_data_files_are_all_listed(arrays, tmp_path):
     write_checkpoint(tmp_path / "m", arrays, num_shards=3)
     (tmp_path / "m.data-00000-of-00003").unlink()
     (tmp_path / "m.data-00002-of-00003").unlink()
-    with pytest.raises(ValueError, match="has 3 data files, .* missing: .*m.data-00000-of-00003, .*m.data-00002-of-00003"):
+    message = "has 3 data files, .* missing: .*m.data-00000-of-00003, .*m.data-00002-of-00003"
+    with pytest.raises(ValueError, match=message):
         Checkpoint(tmp_path / "m")
 
 
@@ -134,7 +136,8 @@ def test_a_changed_byte_of_the_data_is_seen(arrays, tmp_path):
     content = bytearray(path.read_bytes())
     content[checkpoint.entries["double"].offset + 3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="the tensor double: the checksum of its bytes in .*is wrong. The file is damaged"):
+    message = "the tensor double: the checksum of its bytes in .*is wrong. The file is damaged"
+    with pytest.raises(ValueError, match=message):
         checkpoint.read("double")
     numpy.testing.assert_array_equal(checkpoint.read("half"), arrays["half"])
 
@@ -178,7 +181,8 @@ def test_a_checkpoint_is_found_by_any_of_its_names(arrays, tmp_path):
 def test_of_several_checkpoints_the_latest_is_taken_where_a_file_names_it(arrays, tmp_path):
     write_checkpoint(tmp_path / "model.ckpt-20", arrays)
     latest = write_checkpoint(tmp_path / "model.ckpt-9", arrays)
-    with pytest.raises(ValueError, match="several checkpoints and no file 'checkpoint' .*: model.ckpt-20.index, model.ckpt-9"):
+    message = "several checkpoints and no file 'checkpoint' .*: model.ckpt-20.index, model.ckpt-9"
+    with pytest.raises(ValueError, match=message):
         checkpoint_prefix(tmp_path)
     (tmp_path / "checkpoint").write_text(
         'model_checkpoint_path: "/home/someone/out/model.ckpt-9"\nall_model_checkpoint_paths: "model.ckpt-20"\n'
@@ -193,7 +197,8 @@ def test_the_old_format_is_recognised_and_refused(tmp_path):
 
 
 def test_no_checkpoint_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no TensorFlow checkpoint .*none: expected a file .*none.index"):
+    message = "There is no TensorFlow checkpoint .*none: expected a file .*none.index"
+    with pytest.raises(FileNotFoundError, match=message):
         checkpoint_prefix(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="holds no TensorFlow checkpoint: no file ends with .index"):
         checkpoint_prefix(tmp_path)

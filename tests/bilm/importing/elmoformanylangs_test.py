@@ -1,4 +1,4 @@
-"""Models of ELMoForManyLangs give the vectors of that system's definition, and what is wrong with their files is said."""
+"""Models of ELMoForManyLangs give the vectors of that system's definition; what is wrong with their files is said."""
 
 import json
 
@@ -117,10 +117,20 @@ def test_every_tensor_that_does_not_fit_is_listed(written):
         ("config.json", b"{", ValueError, "config.json is not JSON in UTF-8"),
         ("config.json", b"[]", ValueError, "config.json holds a JSON list; expected an object"),
         ("config.json", b'{"config_path": "x/y.json"}', FileNotFoundError, "there is no .*y.json. Put that file there"),
-        ("cnn.json", b'{"encoder": {}}', ValueError, "cnn.json: expected the configuration of a model, but it has no 'token"),
+        (
+            "cnn.json",
+            b'{"encoder": {}}',
+            ValueError,
+            "cnn.json: expected the configuration of a model, but it has no 'token",
+        ),
         ("char.dic", None, FileNotFoundError, "There is no .*char.dic, which this model needs"),
         ("char.dic", b"\xe9\t0\n", ValueError, "char.dic is not UTF-8 .*Get the file again"),
-        ("char.dic", b"a\tb\tc\n", ValueError, r"char.dic, line 1: expected an entry, a tab and its id, but found 'a\\tb"),
+        (
+            "char.dic",
+            b"a\tb\tc\n",
+            ValueError,
+            r"char.dic, line 1: expected an entry, a tab and its id, but found 'a\\tb",
+        ),
         ("char.dic", b"a\t0\n", ValueError, "xx.model: The options symbol_cnn .*characters lacks <bos>, <eos>, <oov>"),
         ("encoder.pkl", None, FileNotFoundError, "There is no .*encoder.pkl"),
         ("encoder.pkl", b"", ValueError, "encoder.pkl can't be read as weights of PyTorch"),

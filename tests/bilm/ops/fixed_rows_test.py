@@ -50,7 +50,9 @@ def test_a_row_of_the_recurrence_is_the_same_alone(clips, widths):
         num_steps = sum(num_rows > row for num_rows in ROWS_PER_STEP)
         places = [sum(ROWS_PER_STEP[:step]) + row for step in range(num_steps)]
         alone = whole._replace(
-            input_gates=whole.input_gates[places], hidden=whole.hidden[row : row + 1], memory=whole.memory[row : row + 1]
+            input_gates=whole.input_gates[places],
+            hidden=whole.hidden[row : row + 1],
+            memory=whole.memory[row : row + 1],
         )
         (found,) = projected_lstms_fixed([alone], [1] * num_steps, *clips)
         assert torch.equal(found.outputs, together.outputs[places])
@@ -69,11 +71,13 @@ def test_the_convolutions_are_the_plain_ones_and_each_word_its_own(max_character
     words = ["a", "of", "house", "Bücher", "x" * 60, "<S>", *(f"word{number}" * (number % 9) for number in range(60))]
     characters = torch.from_numpy(words_to_characters(words, max_characters))
     embedding = torch.randn(262, 3)
-    weights, biases = [torch.randn(n, 3, width) for width, n in ((1, 3), (4, 5), (2, 4))], [torch.randn(n) for n in (3, 5, 4)]
+    weights = [torch.randn(num_filters, 3, width) for width, num_filters in ((1, 3), (4, 5), (2, 4))]
+    biases = [torch.randn(num_filters) for num_filters in (3, 5, 4)]
     found = char_convolutions_fixed(characters, embedding, weights, biases)
     torch.testing.assert_close(found, char_convolutions(characters, embedding, weights, biases), atol=1e-5, rtol=1e-5)
     for row in (0, 3, 4, 31, 32, 65):
-        assert torch.equal(char_convolutions_fixed(characters[row : row + 1], embedding, weights, biases)[0], found[row])
+        alone = char_convolutions_fixed(characters[row : row + 1], embedding, weights, biases)
+        assert torch.equal(alone[0], found[row])
 
 
 def test_blocks_are_always_full():

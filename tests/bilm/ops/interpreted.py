@@ -1,4 +1,4 @@
-"""Triton kernels on a machine without a GPU, run by Triton's interpreter, program after program, on tensors of the CPU."""
+"""Triton kernels without a GPU: run by Triton's interpreter, program after program, on tensors of the CPU."""
 
 import importlib.util
 from types import ModuleType
