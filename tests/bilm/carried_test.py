@@ -3,6 +3,7 @@ import torch
 
 from elmo_plugin import ElmoEmbedder
 from elmo_plugin.bilm.characters import words_to_characters
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FILES = (PROJECT_ROOT / "fixtures/bilm/options.json", PROJECT_ROOT / "fixtures/bilm/weights.hdf5")
@@ -29,7 +30,7 @@ def test_called_with_characters_it_gives_the_same_activations_as_read_with_words
         expected = other.read(sentences)
         assert torch.equal(found["mask"], expected.mask)
         for one, another in zip(found["activations"], expected.layers):
-            torch.testing.assert_close(one, another, atol=1e-5, rtol=1e-6)
+            assert_close(one, another)
     assert bilm.num_layers == len(found["activations"]) == 3
     assert bilm.get_output_dim() == found["activations"][0].size(2)
 
@@ -53,7 +54,7 @@ def test_resetting_the_states_begins_anew():
     first = elmo.embed_sentence(SENTENCE)
     assert (elmo.embed_sentence(SENTENCE) != first).any()
     elmo.elmo_bilm._elmo_lstm.reset_states()
-    assert abs(elmo.embed_sentence(SENTENCE) - first).max() < 1e-5
+    assert_close(elmo.embed_sentence(SENTENCE), first)
 
 
 def test_stateful_can_be_switched_off_and_on():
@@ -63,7 +64,7 @@ def test_stateful_can_be_switched_off_and_on():
     lstm.stateful = False
     zero = ElmoEmbedder(*FILES, state="zero").embed_sentence(SENTENCE)
     for _ in range(2):
-        assert abs(elmo.embed_sentence(SENTENCE) - zero).max() < 1e-5
+        assert_close(elmo.embed_sentence(SENTENCE), zero)
     lstm.stateful = True
     elmo.embed_sentence(SENTENCE)
     assert lstm._states != ()

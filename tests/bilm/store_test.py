@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy
@@ -17,6 +18,7 @@ from elmo_plugin.bilm.stored_layers import StoredLayers, readable
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 from tests.bilm.small_models import small_bilm
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
@@ -57,9 +59,10 @@ def test_every_sentence_is_found_with_all_its_layers(store):
     expected, _ = embed_block(reader_of(), [line.split() for line in LINES], Batching(4))
     for line, layers in zip(LINES, expected):
         found = store.find(ids(line.split()))
-        numpy.testing.assert_allclose(found, layers.transpose(1, 0, 2), atol=1e-5)
+        assert_close(found, layers.transpose(1, 0, 2))
     assert len(store) == len(set(LINES)) and store.find(ids(["never", "met"])) is None
-    assert sorted(path.name for path in store.folder.iterdir()) == ["keys.npy", "starts.npy", "steady.npz", "store.json", "vectors.npy"]
+    names = ["keys.npy", "starts.npy", "steady.npz", "store.json", "vectors.npy"]
+    assert sorted(path.name for path in store.folder.iterdir()) == names
     assert [path.name for path in store.folder.parent.iterdir()] == ["s"]
 
 
@@ -75,7 +78,7 @@ def test_words_cut_to_the_same_beginning_are_the_same(store):
 
 def test_half_precision_takes_half_the_room(tmp_path, store):
     half = write(reader_of(), tmp_path / "s", dtype="float16")
-    numpy.testing.assert_allclose(half.find(ids(["one"])), store.find(ids(["one"])), atol=1e-2)
+    assert_close(half.find(ids(["one"])), store.find(ids(["one"])), 2e-3)
     sizes = [(one.folder / "vectors.npy").stat().st_size - 128 for one in (half, store)]
     assert 2 * sizes[0] == sizes[1]
 
@@ -95,19 +98,21 @@ def test_layers_are_looked_up_and_what_is_missing_is_computed_if_there_is_a_bilm
     assert torch.equal(mask, (batch != 0).any(dim=2))
     assert (layers.num_found, layers.num_computed) == (3, 1)
     for layer, wanted in zip(found, expected.layers):
-        torch.testing.assert_close(layer, expected.without_boundaries(wanted), atol=1e-5, rtol=1e-5)
+        assert_close(layer, expected.without_boundaries(wanted))
     without, _ = StoredLayers(store.description, None, reader)(batch)
-    torch.testing.assert_close(without[2], found[2], atol=1e-5, rtol=1e-5)
+    assert_close(without[2], found[2])
 
 
 def test_a_missing_sentence_without_a_bilm_is_named_with_the_remedy(store):
-    with pytest.raises(ValueError, match="no vectors of the sentence 'never mét', .* Give `options_file` and `weight_file` of"):
+    message = "no vectors of the sentence 'never mét', .* Give `options_file` and `weight_file` of"
+    with pytest.raises(ValueError, match=message):
         StoredLayers(store.description, store, None)(batch_of(["one", "never mét"]))
     assert readable(ids(["<S>", "a", "č" * 60])).startswith(" a čč")
 
 
 def test_another_width_of_words_is_refused(store):
-    with pytest.raises(ValueError, match=r"shape \(batch_size, num_tokens, 50\).* is \(1, 2, 30\). Give the token indexer"):
+    message = r"shape \(batch_size, num_tokens, 50\).* is \(1, 2, 30\). Give the token indexer"
+    with pytest.raises(ValueError, match=message):
         StoredLayers(store.description, store, None)(torch.ones(1, 2, 30, dtype=torch.int64))
 
 
@@ -115,7 +120,8 @@ def test_a_store_of_other_weights_is_refused(store):
     reader = reader_of()
     with torch.no_grad():
         reader.bilm.forward_lstm.layers[0].bias[0] += 1
-    with pytest.raises(ValueError, match="computed with a biLM of fingerprint .{16}…, but the given options and weights have"):
+    message = "computed with a biLM of fingerprint .{16}…, but the given options and weights have"
+    with pytest.raises(ValueError, match=message):
         StoredLayers(store.description, store, reader)
 
 
@@ -145,7 +151,7 @@ def damage(folder, name, change):
         (lambda f: (f / "vectors.npy").write_bytes(b"x"), "is not a whole store of vectors"),
         (lambda f: (f / "starts.npy").write_bytes(b""), "is not a whole store of vectors"),
         (lambda f: (f / "steady.npz").write_bytes(b""), "is not a whole store of vectors"),
-        (lambda f: (f / "steady.npz").write_bytes((f / "steady.npz").read_bytes()[:99]), "is not a whole store of vectors"),
+        (lambda f: os.truncate(f / "steady.npz", 99), "is not a whole store of vectors"),
         (lambda f: numpy.save(f / "starts.npy", numpy.arange(3)), r"vectors.npy should have the shape \(2, 3, 32\)"),
     ],
 )
@@ -194,5 +200,5 @@ def test_the_store_among_the_fixtures_is_of_the_bilm_among_them():
     layers = StoredLayers(fixture.description, fixture, reader_of())
     live = StoredLayers(fixture.description, None, reader_of())
     for stored, computed in zip(layers(batch_of(LINES[:8]))[0], live(batch_of(LINES[:8]))[0]):
-        torch.testing.assert_close(stored, computed, atol=1e-2, rtol=1e-2)
+        assert_close(stored, computed, 2e-3)
     assert (layers.num_found, layers.num_computed) == (8, 0)

@@ -22,12 +22,12 @@ from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm, save_weights
 from elmo_plugin.commands.elmo import Elmo
 from tests.archives import FIXTURE, embedding_model_archive, language_model_archive
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FILES = ["--options-file", str(FIXTURE / "options.json"), "--weight-file", str(FIXTURE / "weights.hdf5")]
 LINES = (PROJECT_ROOT / "fixtures/corpus/heldout.txt").read_text().splitlines()[:12]
 SENTENCES = [line.split() for line in LINES]
-TOLERANCE = 1e-5
 
 
 @pytest.fixture
@@ -53,11 +53,10 @@ def vectors(path="out.hdf5"):
     return [found[str(number)] for number in range(len(found) - ("sentence_to_index" in found))]
 
 
-def assert_close(some, others, tolerance=TOLERANCE):
+def assert_all_close(some, others, tolerance=1e-5):
     assert len(some) == len(others)
     for one, other in zip(some, others):
-        assert one.shape == other.shape
-        numpy.testing.assert_allclose(one, other, atol=tolerance, rtol=0)
+        assert_close(one, other, tolerance)
 
 
 def of_python(**named):
@@ -66,7 +65,7 @@ def of_python(**named):
 
 def test_the_command_line_of_allennlp_0_9_runs_as_it_was(run, capsys):
     run("text.txt", "out.hdf5", "--all", *FILES, "--batch-size", "64", "--cuda-device", "-1")
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
     assert json.loads(contents()["sentence_to_index"][0]) == {line: str(number) for number, line in enumerate(LINES)}
     lines = capsys.readouterr().out.splitlines()
     num_words = sum(map(len, SENTENCES))
@@ -79,7 +78,7 @@ def test_the_command_line_of_allennlp_0_9_runs_as_it_was(run, capsys):
 )
 def test_top_and_average(run, form, of_layers):
     run("text.txt", "out.hdf5", form, *FILES)
-    assert_close(vectors(), [of_layers(layers) for layers in of_python()])
+    assert_all_close(vectors(), [of_layers(layers) for layers in of_python()])
 
 
 def test_stateful_gives_the_vectors_of_allennlps_elmo_in_the_same_batches(run):
@@ -91,7 +90,7 @@ def test_stateful_gives_the_vectors_of_allennlps_elmo_in_the_same_batches(run):
         batch = SENTENCES[start : start + 5]
         with torch.no_grad():
             expected = theirs(elmo_module.batch_to_ids(batch))["elmo_representations"][0]
-        assert_close(found[start : start + 5], [row[: len(s)].numpy() for row, s in zip(expected, batch)])
+        assert_all_close(found[start : start + 5], [row[: len(s)].numpy() for row, s in zip(expected, batch)])
 
 
 def test_stateful_reads_64_sentences_together_as_0_9_did(run):
@@ -100,19 +99,19 @@ def test_stateful_reads_64_sentences_together_as_0_9_did(run):
         file.write("".join(f"{line}\n" for line in LINES * 6))
     run("text.txt", "out.hdf5", "--top", *FILES, "--state", "stateful")
     run("text.txt", "named.hdf5", "--top", *FILES, "--state", "stateful", "--batch-size", "64")
-    assert_close(vectors(), vectors("named.hdf5"), 0.0)
+    assert_all_close(vectors(), vectors("named.hdf5"), 0.0)
 
 
 @pytest.mark.parametrize("state", ["zero", "steady"])
 def test_state(run, state):
     run("text.txt", "out.hdf5", "--all", *FILES, "--state", state, "--token-budget", "30")
-    assert_close(vectors(), of_python(state=state))
+    assert_all_close(vectors(), of_python(state=state))
 
 
 def test_dtype(run):
     run("text.txt", "out.hdf5", "--all", *FILES, "--dtype", "float16")
     assert {array.dtype.name for array in vectors()} == {"float16"}
-    assert_close(vectors(), of_python(), 1e-2)
+    assert_all_close(vectors(), of_python(), 2e-3)
 
 
 def test_forget_sentences_leaves_the_index_out(run):
@@ -126,7 +125,7 @@ def test_use_sentence_keys_names_the_vectors_by_their_sentences(run, capsys):
     run("text.txt", "out.hdf5", "--all", *FILES, "--use-sentence-keys")
     found = contents()
     assert len(found) == 14 and found["this and %2F or that"].shape == (3, 5, 32) and found["%"].shape == (3, 0, 32)
-    assert_close([found[line] for line in LINES], of_python())
+    assert_all_close([found[line] for line in LINES], of_python())
     assert "[the sentence], shape" in capsys.readouterr().out
 
 
@@ -134,21 +133,21 @@ def test_use_sentence_keys_names_the_vectors_by_their_sentences(run, capsys):
 def test_compressed_text_is_read(run, tmp_path, name, compress):
     (tmp_path / name).write_bytes(compress((tmp_path / "text.txt").read_bytes()))
     run(name, "out.hdf5", "--all", *FILES)
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
 
 
 def test_standard_input_is_read(run, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(LINES)))
     run("-", "out.hdf5", "--all", *FILES)
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
 
 
 def test_an_archive_of_a_language_model_stands_for_its_files(run, tmp_path):
     archive = language_model_archive(tmp_path / "archive")
     run("text.txt", "out.hdf5", "--all", "--archive", archive, "--state", "zero")
-    assert_close(vectors(), of_python(state="zero"))
+    assert_all_close(vectors(), of_python(state="zero"))
     run("text.txt", "steady.hdf5", "--all", "--archive", archive)
-    assert_close([layers[0] for layers in vectors("steady.hdf5")], [layers[0] for layers in of_python()])
+    assert_all_close([layers[0] for layers in vectors("steady.hdf5")], [layers[0] for layers in of_python()])
 
 
 def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp_path, monkeypatch):
@@ -158,12 +157,12 @@ def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp
     _, args = parse_args("allennlp")
     args.func(args)
     run("text.txt", "again.hdf5", "--all", "--options-file", "exported/options.json", "--weight-file", "exported/weights.hdf5")
-    assert_close(vectors(), vectors("again.hdf5"))
+    assert_all_close(vectors(), vectors("again.hdf5"))
 
 
 def test_an_archive_of_a_tagger_embeds_as_the_tagger_does(run, tmp_path):
     run("text.txt", "out.hdf5", "--all", "--archive", embedding_model_archive(tmp_path / "archive"))
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
 
 
 def test_a_sidecar_elsewhere(run, tmp_path):
@@ -171,9 +170,9 @@ def test_a_sidecar_elsewhere(run, tmp_path):
         (tmp_path / name).write_bytes((FIXTURE / name).read_bytes())
     here = ["--options-file", "options.json", "--weight-file", "weights.hdf5"]
     run("text.txt", "out.hdf5", "--all", *here, "--sidecar-file", str(FIXTURE / "sidecar.hdf5"))
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
     run("text.txt", "computed.hdf5", "--all", *here)
-    assert abs(vectors("computed.hdf5")[0] - vectors()[0]).max() > TOLERANCE
+    assert abs(vectors("computed.hdf5")[0] - vectors()[0]).max() > 1e-3
 
 
 def test_a_model_of_word_ids_needs_its_vocabulary(run, tmp_path):
@@ -197,14 +196,14 @@ def test_token_embeddings_are_those_of_the_words_of_a_vocabulary(run, capsys):
     words = WordVocabulary.from_file(FIXTURE / "vocabulary.txt").words
     with torch.no_grad():
         expected = SentenceReader(bilm, "zero").word_vectors(words)
-    assert_close([contents()["embedding"]], [expected.numpy().astype("float16")], 1e-2)
+    assert_all_close([contents()["embedding"]], [expected.numpy().astype("float16")], 2e-3)
     assert capsys.readouterr().out == "Success! Vectors of 167 words saved to out.hdf5, as its dataset 'embedding'.\n"
 
 
 def test_a_store_is_found_by_its_sentences(run, capsys):
     run("text.txt", "store", "--all", *FILES, "--format", "store", "--dtype", "float16")
     found = VectorStore("store")
-    assert_close([found.find(words_to_characters(s, 50)).transpose(1, 0, 2) for s in SENTENCES], of_python(), 1e-2)
+    assert_all_close([found.find(words_to_characters(s, 50)).transpose(1, 0, 2) for s in SENTENCES], of_python(), 2e-3)
     assert 'with the embedder {"type": "elmo_precomputed", "store": "store"}.' in capsys.readouterr().out
 
 
@@ -220,7 +219,7 @@ def test_parquet_has_a_row_for_each_line(run, form, dtype, capsys, monkeypatch):
     assert table["sentence"].to_pylist() == [*LINES, "", "one two"] and table.num_rows == 14
     assert parquet.ParquetFile("out.parquet").num_row_groups > 1
     shapes = [array.shape for array in vectors()]
-    assert_close([numpy.array(row).reshape(shape) for row, shape in zip(table["vectors"].to_pylist(), shapes)], vectors(), 0.0)
+    assert_all_close([numpy.array(row).reshape(shape) for row, shape in zip(table["vectors"].to_pylist(), shapes)], vectors(), 0.0)
     assert "pyarrow.parquet.read_table('out.parquet')['vectors'], lists of shape" in capsys.readouterr().out
     run("text.txt", "bare.parquet", form, *FILES, "--format", "parquet", "--forget-sentences")
     assert parquet.read_table("bare.parquet").column_names == ["vectors"]
@@ -265,7 +264,7 @@ def test_an_interrupted_run_says_that_it_can_go_on_and_does(run, monkeypatch, ca
     assert "Stopped. What was computed is kept in out.hdf5.parts; the same command goes on" in capsys.readouterr().err
     assert not (tmp_path / "out.hdf5").exists()
     run(*arguments)
-    assert_close(vectors(), of_python())
+    assert_all_close(vectors(), of_python())
     words = sum(map(len, SENTENCES))
     assert re.search(rf"{words}/{words}", capsys.readouterr().err.replace(".0", ""))
     assert not (tmp_path / "out.hdf5.parts").exists()
