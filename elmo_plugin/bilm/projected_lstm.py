@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.dispatch import linear, projected_lstms
-from elmo_plugin.bilm.ops.projected_lstm import Chain
+from elmo_plugin.bilm.ops.dispatch import projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
 from elmo_plugin.bilm.options import LstmOptions
 from elmo_plugin.bilm.ragged import RaggedLayout
 from elmo_plugin.bilm.state import LstmState
@@ -49,7 +49,7 @@ class ProjectedLstmLayer(nn.Module):
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """
-        What the recurrence takes: the input's share of the gates of all steps in one product, state and weights.
+        What the recurrence takes: what the input's share of the gates of all steps is made of, state and weights.
 
         # Parameters
 
@@ -57,8 +57,8 @@ class ProjectedLstmLayer(nn.Module):
         hidden, memory : of this layer, rows in that layout's order.
             Shapes: (batch_size, projection_dim), (batch_size, cell_dim)
         """
-        gates = linear(packed, self.weight_input, self.bias + self.forget_offset)
-        return Chain(gates, hidden, memory, self.weight_recurrent, self.weight_projection)
+        inputs = Inputs(packed, self.weight_input, self.bias + self.forget_offset)
+        return Chain(inputs, hidden, memory, self.weight_recurrent, self.weight_projection)
 
 
 class ProjectedLstm(nn.Module):

@@ -102,8 +102,14 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def projected_lstms(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
-    """The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes."""
-    return _recurrence_of(chains)(chains, rows_per_step, cell_clip, projection_clip)
+    """
+    The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes. The input
+    gates are `Inputs` but where the weights are packed.
+    """
+    recurrence = _recurrence_of(chains)
+    if recurrence is not projected_lstms_reading:
+        chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
+    return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 
 
 def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
@@ -116,8 +122,11 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
         from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
 
         return projected_lstms_triton
-    is_chosen = is_fast(*(tensor for chain in chains for tensor in chain))
-    return projected_lstms_buffered if is_chosen else plain_lstm.projected_lstms
+    tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
+    if not is_fast(*tensors):
+        return plain_lstm.projected_lstms
+    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return projected_lstms_buffered if needs_gradient else projected_lstms_reading
 
 
 def char_convolutions(

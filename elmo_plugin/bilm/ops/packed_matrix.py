@@ -101,13 +101,14 @@ def check_precision(precision: str, device: torch.device) -> None:
         return
     if device.type != "cpu":
         raise ValueError(
-            f"`weights` (--weights) of {precision} are for the CPU, but the biLM is on {device}. Leave them at float32 there."
+            f"`weights` (--weights) of {precision} are for the CPU, but the biLM is on {device}. Leave them at float32 "
+            f"there."
         )
     engine = torch.backends.quantized.engine
     if engine not in _ENGINES:
         raise ValueError(
-            f"`weights` (--weights) of {precision} need torch's engine {' or '.join(_ENGINES)}, which processors of x86 with "
-            f"AVX2 have, but the engine here is {engine!r}. Leave them at float32."
+            f"`weights` (--weights) of {precision} need torch's engine {' or '.join(_ENGINES)}, which processors of x86 "
+            f"with AVX2 have, but the engine here is {engine!r}. Leave them at float32."
         )
 
 

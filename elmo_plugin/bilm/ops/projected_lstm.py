@@ -1,15 +1,30 @@
 """The recurrence of projected LSTM layers, plainly."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 
 
-class Chain(NamedTuple):
-    """One layer of one direction, as `projected_lstm` takes it; see there for shapes."""
+class Inputs(NamedTuple):
+    """
+    What the input's share of the gates is made of, `x weightᵀ + bias` of each row x, while it is not multiplied yet.
 
-    input_gates: Tensor
+    Shapes: (sum of rows_per_step, projection_dim), (4 * cell_dim, projection_dim), (4 * cell_dim,)
+    """
+
+    vectors: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
+class Chain(NamedTuple):
+    """
+    One layer of one direction, as `projected_lstm` takes it; see there for shapes. Before it is known what will run
+    (`ops.dispatch`), the input gates are `Inputs`.
+    """
+
+    input_gates: Union[Tensor, Inputs]
     hidden: Tensor
     memory: Tensor
     weight_recurrent: Tensor

@@ -10,7 +10,7 @@ of them at once. That halves the number of small operations, and makes them larg
 chains run one after another, each with the caches to itself.
 
 Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim` (the plain loop keeps about 15 of
-`cell_dim`). Where no gradient is wanted, `projected_lstm_reading` runs, which keeps nothing but the outputs.
+`cell_dim`). Where no gradient is wanted, `projected_lstm_reading` is for that; it keeps nothing but the outputs.
 """
 
 import math
@@ -29,7 +29,6 @@ from elmo_plugin.bilm.ops.projected_lstm_forward import (
     forward,
     in_turn,
 )
-from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 
 # Each gives `gradient * slope` in one pass; the first two find the slope from the function's value, the clip from its
 # argument.
@@ -49,8 +48,6 @@ def projected_lstms_buffered(
     Gradients of gradients are refused.
     """
     tensors = [tensor for chain in chains for tensor in chain]
-    if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
-        return projected_lstms_reading(chains, rows_per_step, cell_clip, projection_clip)
     if len(chains) > 1 and chains[0].memory.numel() > MAX_NUMBERS_IN_STEP:
         return [projected_lstms_buffered([chain], rows_per_step, cell_clip, projection_clip)[0] for chain in chains]
     rows = [num_rows for num_rows in rows_per_step if num_rows > 0]

@@ -18,8 +18,8 @@ an AMD EPYC (AVX2; Intel's MKL, and oneDNN for `BlockedMatrix`), 2026-11-21, in 
 The copies took 7 and 33 milliseconds, and as blocks 8 and 31.
 """
 
-from itertools import groupby
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from itertools import groupby, islice
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ from elmo_plugin.bilm.ops.projected_lstm_forward import clip_into
 
 # From so many weights, rows and tokens on blocks pay.
 MANY_WEIGHTS, MANY_ROWS, MANY_TOKENS = 2**20, 8, 256
+# From so many numbers on a sigmoid and three small operations take less time than torch's tanh.
+MANY_NUMBERS = 2**15
 
 Clips = Tuple[Optional[float], Optional[float]]
 # Of all chains, transposed, in one tensor of shape (num_chains, in, out); or what multiplies the rows of each.
@@ -40,23 +42,32 @@ def projected_lstms_reading(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
     """
-    The values of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. The weights of a chain
-    may be packed (`ops.packed_matrix`).
+    The values of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. The input gates of a
+    chain must be `Inputs`; or its weights be packed (`ops.packed_matrix`).
     """
     # Each row's state as of its last step so far. Shapes: (num_chains, batch_size, projection_dim or cell_dim)
     hidden, memory = (torch.stack([chain[index] for chain in chains]) for index in (1, 2))
     outputs = hidden.new_empty(len(chains), sum(rows_per_step), hidden.size(2))
     are_many = hidden.size(1) >= MANY_ROWS and outputs.size(1) >= MANY_TOKENS
     weights = tuple(_joined([chain[index] for chain in chains], are_many) for index in (3, 4))
-    start = 0
-    for num_rows, steps in groupby(num_rows for num_rows in rows_per_step if num_rows > 0):
-        end = start + num_rows * len(list(steps))
-        # Views of each step: of the outputs, and of what each chain is given.
-        places = outputs[:, start:end].split(num_rows, dim=1)
-        given = [chain.input_gates[start:end].split(num_rows) for chain in chains]
-        _go(hidden[:, :num_rows], memory[:, :num_rows], places, given, weights, (cell_clip, projection_clip))
-        start = end
+    rows = [num_rows for num_rows in rows_per_step if num_rows > 0]
+    steps = zip(_given(chains, rows), outputs.split(rows, dim=1))
+    for num_rows, run in groupby(rows):
+        own_steps = islice(steps, len(list(run)))
+        _go(hidden[:, :num_rows], memory[:, :num_rows], own_steps, weights, (cell_clip, projection_clip))
     return [ChainOutput(*tensors) for tensors in zip(outputs, hidden, memory)]
+
+
+def _given(chains: Sequence[Chain], rows: List[int]) -> Iterable[Sequence[Tensor]]:
+    """The input's share of each step's gates, of all chains."""
+    if isinstance(chains[0].input_gates, Tensor):
+        return zip(*(chain.input_gates.split(rows) for chain in chains))
+    vectors, weight, _ = chains[0].input_gates
+    gates = vectors.new_empty(len(chains), len(vectors), len(weight))
+    for chain, out in zip(chains, gates):
+        vectors, weight, bias = chain.input_gates
+        torch.addmm(bias, vectors, weight.t(), out=out)
+    return gates.split(rows, dim=1)
 
 
 def _joined(weights: List[Union[Tensor, PackedMatrix]], are_many: bool) -> Weights:
@@ -72,13 +83,12 @@ def _joined(weights: List[Union[Tensor, PackedMatrix]], are_many: bool) -> Weigh
 def _go(
     hidden: Tensor,
     memory: Tensor,
-    places: Sequence[Tensor],
-    given: Sequence[Sequence[Tensor]],
+    steps: Iterable[Tuple[Sequence[Tensor], Tensor]],
     weights: Tuple[Weights, Weights],
     clips: Clips,
 ) -> None:
     """
-    Steps of the same number of rows. Fills in `places`, step after step, and changes the state.
+    Steps of the same number of rows, each with what it is given and the place of its outputs. Changes the state.
 
     Shapes: (num_chains, num_rows, projection_dim), (num_chains, num_rows, cell_dim)
     """
@@ -86,29 +96,33 @@ def _go(
     gates = memory.new_empty(*memory.shape[:2], 4 * memory.size(2))
     squashed, exposed, projected = (memory.new_empty(like.shape) for like in (memory, memory, hidden))
     input_gate, candidate, forget_gate, output_gate = gates.chunk(4, dim=2)
-    gates_of, before = gates.unbind(), hidden
-    for place, *shares in zip(places, *given):
-        for own, share in zip(gates_of, shares):
-            own.copy_(share)
-        _add_products(gates, before, weights[0])
+    before = hidden
+    for given, place in steps:
+        _set_gates(gates, given, before, weights[0])
         # tanh(g) = 2 σ(2 g) - 1, which takes half the time, and one call for all gates.
         candidate.mul_(2)
         gates.sigmoid_()
         memory.mul_(forget_gate).sub_(input_gate).addcmul_(input_gate, candidate, value=2)
         clip_into(memory, memory, clips[0])
-        torch.mul(output_gate, torch.tanh(memory, out=squashed), out=exposed)
+        torch.mul(output_gate, _tanh_into(squashed, memory), out=exposed)
         _set_products(projected, exposed, weights[1])
         clip_into(place, projected, clips[1])
         before = place
     hidden.copy_(before)
 
 
-def _add_products(sums: Tensor, rows: Tensor, weights: Weights) -> None:
+def _tanh_into(out: Tensor, values: Tensor) -> Tensor:
+    if values.numel() < MANY_NUMBERS:
+        return torch.tanh(values, out=out)
+    return torch.mul(values, 2, out=out).sigmoid_().mul_(2).sub_(1)
+
+
+def _set_gates(gates: Tensor, given: Sequence[Tensor], rows: Tensor, weights: Weights) -> None:
     if isinstance(weights, Tensor):
-        sums.baddbmm_(rows, weights)
+        torch.baddbmm(given, rows, weights, out=gates)
         return
-    for own, own_rows, weight in zip(sums, rows, weights):
-        own.add_(weight(own_rows))
+    for out, own_given, own_rows, weight in zip(gates, given, rows, weights):
+        torch.add(own_given, weight(own_rows), out=out)
 
 
 def _set_products(out: Tensor, rows: Tensor, weights: Weights) -> None:

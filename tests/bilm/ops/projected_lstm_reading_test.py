@@ -5,7 +5,7 @@ import torch
 
 from elmo_plugin.bilm.ops import projected_lstm_reading
 from elmo_plugin.bilm.ops.packed_matrix import BlockedMatrix, PackedMatrix
-from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import SHAPES, random_inputs
 
@@ -16,13 +16,25 @@ ALL_SHAPES = {
 }
 
 
+def from_inputs(chains):
+    """The same chains, their input gates as what these could be made of."""
+    given = []
+    for chain in chains:
+        gates, bias = chain.input_gates, torch.linspace(-1, 1, chain.input_gates.size(1)).to(chain.memory)
+        given.append(chain._replace(input_gates=Inputs(gates - bias, torch.eye(len(bias)).to(bias), bias)))
+    return given
+
+
 @pytest.mark.parametrize("shape", ALL_SHAPES.values(), ids=ALL_SHAPES.keys())
 @pytest.mark.parametrize("clip", [(None, None), (0.4, 0.2)], ids=str)
 @pytest.mark.parametrize("num_chains", [1, 2])
-def test_it_equals_the_plain_one(shape, clip, num_chains):
+@pytest.mark.parametrize("many_numbers", [0, 10**9])
+def test_it_equals_the_plain_one(shape, clip, num_chains, many_numbers, monkeypatch):
+    monkeypatch.setattr(projected_lstm_reading, "MANY_NUMBERS", many_numbers)
     chains = [Chain(*random_inputs(shape, seed)) for seed in range(num_chains)]
     kept = [[tensor.clone() for tensor in chain] for chain in chains]
-    for plain, fast in zip(projected_lstms(chains, shape[1], *clip), projected_lstms_reading(chains, shape[1], *clip)):
+    expected = projected_lstms(chains, shape[1], *clip)
+    for plain, fast in zip(expected, projected_lstms_reading(from_inputs(chains), shape[1], *clip)):
         for plain_one, fast_one in zip(plain, fast):
             torch.testing.assert_close(fast_one, plain_one, rtol=0, atol=1e-13)
     for chain, before in zip(chains, kept):
@@ -37,7 +49,7 @@ def test_weights_in_blocks_give_the_same(shape, monkeypatch):
     if not BlockedMatrix.is_for(chains[0].weight_recurrent):
         pytest.skip("there are no such products here")
     expected = projected_lstms(chains, shape[1], 0.4, 0.2)
-    for plain, fast in zip(expected, projected_lstms_reading(chains, shape[1], 0.4, 0.2)):
+    for plain, fast in zip(expected, projected_lstms_reading(from_inputs(chains), shape[1], 0.4, 0.2)):
         for plain_one, fast_one in zip(plain, fast):
             torch.testing.assert_close(fast_one, plain_one, rtol=0, atol=1e-5)
 
