@@ -15,13 +15,12 @@ from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.state import put_rows, with_batch_size
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
 SENTENCES = [line.split() for line in (PROJECT_ROOT / "fixtures/corpus/heldout.txt").read_text().splitlines()[:20]]
 SENTENCES[3:3] = [[], ["word"], SENTENCES[0] * 5, ["<S>", "č" * 60]]
-# Of the largest number of a layer; the numbers themselves are up to 10, of which float32 holds no more than 1e-6.
-TOLERANCE = 1e-6
 
 
 @pytest.fixture()
@@ -44,8 +43,8 @@ def assert_alike(some, others):
     assert len(some) == len(others)
     for one, other in zip(some, others):
         assert one.shape == other.shape
-        scale = numpy.abs(one).max(axis=(1, 2), initial=1.0)
-        assert (numpy.abs(one - other).max(axis=(1, 2), initial=0.0) <= TOLERANCE * scale).all()
+        for layer, expected in zip(other, one):
+            assert_close(layer, expected)
 
 
 @pytest.mark.parametrize("policy", ["zero", "steady"])
@@ -58,7 +57,7 @@ def test_layers_are_those_of_the_bilm_on_the_characters(bilm, policy):
     assert carried is None
     assert torch.equal(found.mask, expected.mask)
     for one, other in zip(found.layers, expected.layers):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-6)
+        assert_close(one, other)
 
 
 def test_the_stateful_policy_carries_the_state_from_batch_to_batch(bilm):
@@ -69,7 +68,7 @@ def test_the_stateful_policy_carries_the_state_from_batch_to_batch(bilm):
             before = with_batch_size(state, stop - start)
             expected, after = bilm.represent(as_ids(SENTENCES[start:stop]), before)
         state = put_rows(state, after)
-        torch.testing.assert_close(found.layers[-1], expected.layers[-1], atol=1e-5, rtol=1e-6)
+        assert_close(found.layers[-1], expected.layers[-1])
     assert carried.batch_size == 5
 
 
@@ -136,7 +135,7 @@ def test_forms_and_dtypes(bilm):
         assert layers.shape == small.shape == (3, len(sentence), 32)
         assert (layers.dtype, last.dtype, small.dtype) == ("float32", "float32", "float16")
         assert numpy.array_equal(layers[-1], last)
-        numpy.testing.assert_allclose(layers.mean(axis=0), mean, rtol=0, atol=1e-5 * numpy.abs(mean).max(initial=1.0))
+        assert_close(mean, layers.mean(axis=0))
         assert numpy.array_equal(layers.astype("float16"), small)
 
 

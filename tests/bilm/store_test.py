@@ -18,6 +18,7 @@ from elmo_plugin.bilm.stored_layers import StoredLayers, readable
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 from tests.bilm.small_models import small_bilm
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
@@ -58,7 +59,7 @@ def test_every_sentence_is_found_with_all_its_layers(store):
     expected, _ = embed_block(reader_of(), [line.split() for line in LINES], Batching(4))
     for line, layers in zip(LINES, expected):
         found = store.find(ids(line.split()))
-        numpy.testing.assert_allclose(found, layers.transpose(1, 0, 2), atol=1e-5)
+        assert_close(found, layers.transpose(1, 0, 2))
     assert len(store) == len(set(LINES)) and store.find(ids(["never", "met"])) is None
     names = ["keys.npy", "starts.npy", "steady.npz", "store.json", "vectors.npy"]
     assert sorted(path.name for path in store.folder.iterdir()) == names
@@ -77,7 +78,7 @@ def test_words_cut_to_the_same_beginning_are_the_same(store):
 
 def test_half_precision_takes_half_the_room(tmp_path, store):
     half = write(reader_of(), tmp_path / "s", dtype="float16")
-    numpy.testing.assert_allclose(half.find(ids(["one"])), store.find(ids(["one"])), atol=1e-2)
+    assert_close(half.find(ids(["one"])), store.find(ids(["one"])), 2e-3)
     sizes = [(one.folder / "vectors.npy").stat().st_size - 128 for one in (half, store)]
     assert 2 * sizes[0] == sizes[1]
 
@@ -97,9 +98,9 @@ def test_layers_are_looked_up_and_what_is_missing_is_computed_if_there_is_a_bilm
     assert torch.equal(mask, (batch != 0).any(dim=2))
     assert (layers.num_found, layers.num_computed) == (3, 1)
     for layer, wanted in zip(found, expected.layers):
-        torch.testing.assert_close(layer, expected.without_boundaries(wanted), atol=1e-5, rtol=1e-5)
+        assert_close(layer, expected.without_boundaries(wanted))
     without, _ = StoredLayers(store.description, None, reader)(batch)
-    torch.testing.assert_close(without[2], found[2], atol=1e-5, rtol=1e-5)
+    assert_close(without[2], found[2])
 
 
 def test_a_missing_sentence_without_a_bilm_is_named_with_the_remedy(store):
@@ -199,5 +200,5 @@ def test_the_store_among_the_fixtures_is_of_the_bilm_among_them():
     layers = StoredLayers(fixture.description, fixture, reader_of())
     live = StoredLayers(fixture.description, None, reader_of())
     for stored, computed in zip(layers(batch_of(LINES[:8]))[0], live(batch_of(LINES[:8]))[0]):
-        torch.testing.assert_close(stored, computed, atol=1e-2, rtol=1e-2)
+        assert_close(stored, computed, 2e-3)
     assert (layers.num_found, layers.num_computed) == (8, 0)

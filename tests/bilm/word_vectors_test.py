@@ -11,6 +11,7 @@ from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.bilm.word_vectors import WordVectors
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
@@ -29,7 +30,7 @@ def of_encoder(bilm, words):
 
 def assert_right(bilm, vectors, words):
     with torch.no_grad():
-        torch.testing.assert_close(vectors(words), of_encoder(bilm, words), atol=1e-5, rtol=1e-6)
+        assert_close(vectors(words), of_encoder(bilm, words))
 
 
 def count_encoded(bilm, monkeypatch):
@@ -91,7 +92,7 @@ def test_threads_share_it(bilm):
     with ThreadPoolExecutor(8) as pool, torch.no_grad():
         results = list(pool.map(vectors, parts))
     for part, result in zip(parts, results):
-        torch.testing.assert_close(result.detach(), of_encoder(bilm, part), atol=1e-5, rtol=1e-6)
+        assert_close(result, of_encoder(bilm, part))
 
 
 def test_forgotten_words_are_computed_with_the_weights_as_they_are(bilm):
