@@ -1,11 +1,8 @@
 """
-Vectors of a text in an HDF5 file: the one that `allennlp elmo` of AllenNLP 0.9 wrote, which is bilm-tf's with an index.
+Vectors of a text in a file, line by line.
 
-    "0", "1", …          the vectors of each line: (num_representations, num_tokens, representation_dim), or without the
-                         first dimension where one layer or their average is kept; float32 or float16
-    "sentence_to_index"  (1,), JSON: {sentence: key}; of lines that are alike, the last one's
-
-It may take hours, so it is computed part by part in a folder beside the file; stopped, it goes on after the last part.
+It may take hours, so they are computed part by part in a folder beside the file; stopped, it goes on after the last
+part. In the end a writer puts the parts together: into HDF5 as AllenNLP 0.9 has it, or something else (`dump_writers`).
 """
 
 import hashlib

@@ -33,7 +33,11 @@ class DumpWriter(ContextManager["DumpWriter"], Protocol):
 
 class Hdf5Writer:
     """
-    An HDF5 file with a dataset for each line, named by its number, and an index.
+    The HDF5 file that `allennlp elmo` of AllenNLP 0.9 wrote, which is bilm-tf's with an index:
+
+        "0", "1", …          the vectors of each line: (num_representations, num_tokens, representation_dim), or without
+                             the first dimension where one layer or their average is kept; float32 or float16
+        "sentence_to_index"  (1,), JSON: {sentence: key}; of lines that are alike, the last one's
 
     # Parameters
 

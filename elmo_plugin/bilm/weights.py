@@ -85,37 +85,41 @@ def _joined(name: str, shape: Tuple[int, ...], of_input: str, of_state: str) -> 
 
 def layout(options: BilmOptions) -> List[Dataset]:
     """Every dataset of a model of this shape, in the order of the data."""
-    table: List[Dataset] = []
+    return [*_encoder_layout(options), *_lstm_layout(options)]
+
+
+def _encoder_layout(options: BilmOptions) -> Iterator[Dataset]:
+    cnn, dim = options.char_cnn, options.projection_dim
+    if cnn is None:
+        yield _without_mask_row("embedding", (options.num_words or 0, dim), "encoder.embedding.weight")
+        return
+    yield _without_mask_row("char_embed", (cnn.num_ids - 1, cnn.embedding_dim), "encoder.embedding.weight")
+    if cnn.word_dim > 0 and cnn.symbols is not None:
+        yield _same("word_embed", (len(cnn.symbols.words), cnn.word_dim), "encoder.word_embedding.weight")
+    for i, (width, count) in enumerate(cnn.filters):
+        here = f"encoder.convolutions.{i}"
+        yield _convolution(f"CNN/W_cnn_{i}", (1, width, cnn.embedding_dim, count), f"{here}.weight")
+        yield _same(f"CNN/b_cnn_{i}", (count,), f"{here}.bias")
+    features = cnn.num_filters
+    for k in range(cnn.num_highway):
+        for gate in ("transform", "carry"):
+            here = f"encoder.highways.{k}.{gate}"
+            yield _transposed(f"CNN_high_{k}/W_{gate}", (features, features), f"{here}.weight")
+            yield _same(f"CNN_high_{k}/b_{gate}", (features,), f"{here}.bias")
+    if cnn.has_projection(dim):
+        yield _transposed("CNN_proj/W_proj", (features + cnn.word_dim, dim), "encoder.projection.weight")
+        yield _same("CNN_proj/b_proj", (dim,), "encoder.projection.bias")
+
+
+def _lstm_layout(options: BilmOptions) -> Iterator[Dataset]:
     dim, cell_dim = options.projection_dim, options.lstm.cell_dim
-    if options.char_cnn is None:
-        table.append(_without_mask_row("embedding", (options.num_words or 0, dim), "encoder.embedding.weight"))
-    else:
-        cnn, features = options.char_cnn, options.char_cnn.num_filters
-        table.append(_without_mask_row("char_embed", (cnn.num_ids - 1, cnn.embedding_dim), "encoder.embedding.weight"))
-        if cnn.word_dim > 0 and cnn.symbols is not None:
-            table.append(_same("word_embed", (len(cnn.symbols.words), cnn.word_dim), "encoder.word_embedding.weight"))
-        for i, (width, count) in enumerate(cnn.filters):
-            here = f"encoder.convolutions.{i}"
-            table.append(_convolution(f"CNN/W_cnn_{i}", (1, width, cnn.embedding_dim, count), f"{here}.weight"))
-            table.append(_same(f"CNN/b_cnn_{i}", (count,), f"{here}.bias"))
-        for k in range(cnn.num_highway):
-            for gate in ("transform", "carry"):
-                here = f"encoder.highways.{k}.{gate}"
-                table.append(_transposed(f"CNN_high_{k}/W_{gate}", (features, features), f"{here}.weight"))
-                table.append(_same(f"CNN_high_{k}/b_{gate}", (features,), f"{here}.bias"))
-        if cnn.has_projection(dim):
-            width = features + cnn.word_dim
-            table.append(_transposed("CNN_proj/W_proj", (width, dim), "encoder.projection.weight"))
-            table.append(_same("CNN_proj/b_proj", (dim,), "encoder.projection.bias"))
     for number, direction in enumerate(("forward_lstm", "backward_lstm")):
         for j in range(options.lstm.num_layers):
             cell, here = f"RNN_{number}/RNN/MultiRNNCell/Cell{j}/LSTMCell", f"{direction}.layers.{j}"
-            table.append(
-                _joined(f"{cell}/W_0", (2 * dim, 4 * cell_dim), f"{here}.weight_input", f"{here}.weight_recurrent")
-            )
-            table.append(_same(f"{cell}/B", (4 * cell_dim,), f"{here}.bias"))
-            table.append(_transposed(f"{cell}/W_P_0", (cell_dim, dim), f"{here}.weight_projection"))
-    return table
+            shape = (2 * dim, 4 * cell_dim)
+            yield _joined(f"{cell}/W_0", shape, f"{here}.weight_input", f"{here}.weight_recurrent")
+            yield _same(f"{cell}/B", (4 * cell_dim,), f"{here}.bias")
+            yield _transposed(f"{cell}/W_P_0", (cell_dim, dim), f"{here}.weight_projection")
 
 
 def open_hdf5(path: PathLike, what: str) -> h5py.File:

@@ -79,33 +79,40 @@ def _options(folder: Path) -> BilmOptions:
                 f"{source}: the model reads words with {names[0]!r} (char_dim {words['char_dim']}) and sentences with "
                 f"{names[1]!r}. Only 'cnn', with characters, and 'elmo' make an ELMo; such a model can't be imported."
             )
-        given = {
-            "symbol_cnn": {
-                "activation": words["activation"],
-                "characters": _read_table(folder / "char.dic"),
-                "embedding": {"dim": words["char_dim"]},
-                "filters": words["filters"],
-                "max_symbols_per_token": words["max_characters_per_token"],
-                "n_highway": words["n_highway"],
-                "word_dim": words["word_dim"],
-                "words": _read_table(folder / "word.dic") if words["word_dim"] else [],
-            },
-            "lstm": {
-                # 0 is no bound there.
-                "cell_clip": lstm["cell_clip"] or None,
-                "dim": lstm["dim"],
-                "n_layers": lstm["n_layers"],
-                "proj_clip": lstm["proj_clip"] or None,
-                "projection_dim": lstm["projection_dim"],
-                "use_skip_connections": True,
-            },
-        }
+        given = {"symbol_cnn": _symbol_cnn(folder, words), "lstm": _lstm(lstm)}
     except KeyError as error:
         raise ValueError(f"{source}: expected the configuration of a model, but it has no {error}.") from error
     try:
         return BilmOptions.from_dict(given)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
+
+
+def _symbol_cnn(folder: Path, words: Dict[str, Any]) -> Dict[str, Any]:
+    """That section of the options; `words` is the configuration's `token_embedder`."""
+    return {
+        "activation": words["activation"],
+        "characters": _read_table(folder / "char.dic"),
+        "embedding": {"dim": words["char_dim"]},
+        "filters": words["filters"],
+        "max_symbols_per_token": words["max_characters_per_token"],
+        "n_highway": words["n_highway"],
+        "word_dim": words["word_dim"],
+        "words": _read_table(folder / "word.dic") if words["word_dim"] else [],
+    }
+
+
+def _lstm(lstm: Dict[str, Any]) -> Dict[str, Any]:
+    """That section of the options; `lstm` is the configuration's `encoder`."""
+    return {
+        # 0 is no bound there.
+        "cell_clip": lstm["cell_clip"] or None,
+        "dim": lstm["dim"],
+        "n_layers": lstm["n_layers"],
+        "proj_clip": lstm["proj_clip"] or None,
+        "projection_dim": lstm["projection_dim"],
+        "use_skip_connections": True,
+    }
 
 
 def _configuration(folder: Path) -> Tuple[Dict[str, Any], Path]:
