@@ -16,6 +16,7 @@ from elmo_plugin.data.characters import Character, characters_of, sentences_of
 from elmo_plugin.data.dataset_readers.lac import LacReader
 from elmo_plugin.data.tag_schemes import tags_to_spans
 from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.predictors.json_lines import JsonLinesPredictor, parsed
 
 _EXPECTED = 'Expected a line of text, or in Python {"text": "raw text"}'
 
@@ -28,7 +29,7 @@ class Sentence(NamedTuple):
 
 
 @Predictor.register("elmo_lac")
-class LacPredictor(Predictor):
+class LacPredictor(JsonLinesPredictor):
     """
     Reads lines of raw text and writes for each
 
@@ -58,6 +59,8 @@ class LacPredictor(Predictor):
         Whether lines hold JSON, `{"text": …}`, for texts with line ends in them.
     """
 
+    expected = 'Expected a JSON object like {"text": "raw text"}'
+
     def __init__(
         self,
         model: Model,
@@ -70,7 +73,8 @@ class LacPredictor(Predictor):
         if not isinstance(dataset_reader, LacReader):
             raise ConfigurationError(
                 f"The predictor elmo_lac needs the reader elmo_lac, but the archive has a "
-                f"{type(dataset_reader).__name__}. Leave --predictor out, or train with training_configs/lac_with_elmo.jsonnet."
+                f"{type(dataset_reader).__name__}. Leave --predictor out, or train with "
+                f"training_configs/lac_with_elmo.jsonnet."
             )
         if batch_size < 1:
             raise ConfigurationError(f"batch_size of the predictor elmo_lac must be 1 or more, but it is {batch_size}.")
@@ -80,19 +84,7 @@ class LacPredictor(Predictor):
     def load_line(self, line: str) -> JsonDict:
         if not self._json_lines:
             return {"text": line.rstrip("\r\n")}
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(
-                f'Expected a JSON object like {{"text": "raw text"}} on each line, found {shortened(line)} ({error}). '
-                f"For lines of plain text leave json_lines out."
-            ) from error
-
-    def dump_line(self, outputs: JsonDict) -> str:
-        return json.dumps(outputs, ensure_ascii=False) + "\n"
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
+        return parsed(line, self.expected, " For lines of plain text leave json_lines out.")
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         texts = [_text_of(one) for one in inputs]
@@ -107,9 +99,6 @@ class LacPredictor(Predictor):
             for sentence, tags in zip(batch, self._tags(instances), strict=True):
                 outputs[sentence.text]["words"].extend(self._words(texts[sentence.text], sentence.characters, tags))
         return outputs
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
 
     def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
         """Sentences of a file: their words, and where they stand in the file."""

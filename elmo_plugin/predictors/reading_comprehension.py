@@ -11,12 +11,13 @@ from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
 from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.predictors.json_lines import JsonLinesPredictor
 
 _EXPECTED = 'expected a JSON object like {"passage": "raw text", "question": "raw text"}'
 
 
 @Predictor.register("elmo_reading_comprehension")
-class ReadingComprehensionPredictor(Predictor):
+class ReadingComprehensionPredictor(JsonLinesPredictor):
     """
     Reads JSON lines, `{"passage": "Ada Lovelace was born in London.", "question": "Who was born in London?"}`, and
     writes
@@ -39,17 +40,7 @@ class ReadingComprehensionPredictor(Predictor):
     ```
     """
 
-    def load_line(self, line: str) -> JsonDict:
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(f"{_EXPECTED} on each line, found {shortened(line)} ({error}).") from error
-
-    def dump_line(self, outputs: JsonDict) -> str:
-        return json.dumps(outputs, ensure_ascii=False) + "\n"
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
+    expected = _EXPECTED
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         instances = [self._instance_or_none(line) for line in inputs]
@@ -58,9 +49,6 @@ class ReadingComprehensionPredictor(Predictor):
             _with_id(line, _empty_answer(line) if instance is None else next(answers))
             for line, instance in zip(inputs, instances)
         ]
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
 
     def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
         if not instances:

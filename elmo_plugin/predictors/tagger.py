@@ -15,12 +15,13 @@ from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.data.tag_schemes import tags_to_spans
 from elmo_plugin.data.tokenizers.blank_spacy import BlankSpacyTokenizer
 from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.predictors.json_lines import JsonLinesPredictor
 
 _EXPECTED = 'expected a JSON object like {"sentence": "raw text"} or {"tokens": ["its", "words"]}'
 
 
 @Predictor.register("elmo_tagger")
-class TaggerPredictor(Predictor):
+class TaggerPredictor(JsonLinesPredictor):
     """
     Reads JSON lines, `{"sentence": "Ada Lovelace was born in London."}` or `{"tokens": ["Ada", …]}`, and writes
 
@@ -49,6 +50,8 @@ class TaggerPredictor(Predictor):
         Cut by spaCy's rules for this language instead; on the command line `--predictor-args '{"language": "de"}'`.
     """
 
+    expected = _EXPECTED
+
     def __init__(
         self, model: Model, dataset_reader: DatasetReader, frozen: bool = True, language: Optional[str] = None
     ) -> None:
@@ -59,21 +62,6 @@ class TaggerPredictor(Predictor):
                 f"{type(dataset_reader).__name__}. For one trained with the reader elmo_lac give --predictor elmo_lac."
             )
         self._tokenizer = dataset_reader.tokenizer if language is None else BlankSpacyTokenizer(language)
-
-    def load_line(self, line: str) -> JsonDict:
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(f"{_EXPECTED} on each line, found {shortened(line)} ({error}).") from error
-
-    def dump_line(self, outputs: JsonDict) -> str:
-        return json.dumps(outputs, ensure_ascii=False) + "\n"
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
 
     def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
         with_words = [instance for instance in instances if len(instance["tokens"]) > 0]
