@@ -51,7 +51,8 @@ def forced(implementation: str) -> Iterator[None]:
     `ValueError` for another name.
     """
     if implementation not in (*IMPLEMENTATIONS, FIXED):
-        raise ValueError(f"The implementation must be one of {(*IMPLEMENTATIONS, FIXED)}, but it is {implementation!r}.")
+        names = (*IMPLEMENTATIONS, FIXED)
+        raise ValueError(f"The implementation must be one of {names}, but it is {implementation!r}.")
     token = _forced.set(implementation)
     try:
         yield

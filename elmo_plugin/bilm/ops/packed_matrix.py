@@ -107,8 +107,8 @@ def check_precision(precision: str, device: torch.device) -> None:
     engine = torch.backends.quantized.engine
     if engine not in _ENGINES:
         raise ValueError(
-            f"`weights` (--weights) of {precision} need torch's engine {' or '.join(_ENGINES)}, which processors of x86 "
-            f"with AVX2 have, but the engine here is {engine!r}. Leave them at float32."
+            f"`weights` (--weights) of {precision} need torch's engine {' or '.join(_ENGINES)}, which processors of "
+            f"x86 with AVX2 have, but the engine here is {engine!r}. Leave them at float32."
         )
 
 
