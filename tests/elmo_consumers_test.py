@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from elmo_plugin import ElmoEmbedder
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 OPTIONS = str(PROJECT_ROOT / "fixtures" / "bilm" / "options.json")
@@ -70,7 +71,7 @@ def test_a_tagger_embeds_is_saved_loaded_and_embeds_the_same(mode, width):
     assert embeddings.width == width
     assert [len(of_sentence) for of_sentence in vectors] == [5, 1]
     again = pickle.loads(pickle.dumps(embeddings)).vectors(sentences)
-    torch.testing.assert_close(torch.stack(vectors[0]), torch.stack(again[0]), atol=1e-5, rtol=1e-5)
+    assert_close(torch.stack(vectors[0]), torch.stack(again[0]))
     buffer = io.BytesIO()
     torch.save(embeddings, buffer)
     buffer.seek(0)
@@ -84,7 +85,7 @@ def test_protein_vectors_are_of_the_sequence_alone():
     proteins = embeddings.of_proteins(sequences)
     assert embeddings.of_residues("SEQWENCE").shape == (8, 32)
     for protein, sequence in zip(proteins, sequences):
-        numpy.testing.assert_allclose(protein, embeddings.of_residues(sequence).mean(axis=0), atol=1e-5)
+        assert_close(protein, embeddings.of_residues(sequence).mean(axis=0))
 
 
 def test_a_batch_beyond_the_memory_is_caught_as_the_old_programs_catch_it(monkeypatch):

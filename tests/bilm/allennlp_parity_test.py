@@ -12,12 +12,12 @@ from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.scalar_mix import ScalarMix
 from elmo_plugin.bilm.state import put_rows, with_batch_size
 from elmo_plugin.bilm.weights import load_weights, save_weights
+from tests.closeness import assert_close
 from tests.oracle_models import random_words
 from tests.oracle_weights import random_weights, variant, write_weights
 
 elmo_module = pytest.importorskip("allennlp.modules.elmo", reason="needs AllenNLP")
 
-TOLERANCE = 1e-5
 # AllenNLP always reads a projection, refuses models without skip connections, and is 50 characters wide.
 READABLE = ["two layers", "tanh", "one highway", "no highway", "three layers", "one layer", "261 characters"]
 # Sentences of each batch by their lengths: more rows and fewer than before, odd lengths, an empty row, a single word.
@@ -62,7 +62,7 @@ def test_every_layer_equals_allennlps_with_the_states_of_both_carried(exported):
         assert len(ours.layers) == len(expected["activations"]) == bilm.options.num_representations
         for our_layer, their_layer in zip(ours.layers, expected["activations"]):
             present = ours.mask.unsqueeze(-1)
-            numpy.testing.assert_allclose(our_layer * present, their_layer * present, atol=TOLERANCE, rtol=0)
+            assert_close(our_layer * present, their_layer * present)
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -82,4 +82,4 @@ def test_the_mixed_vectors_equal_those_of_allennlps_elmo(exported, layer_norm):
         present = expected["mask"].unsqueeze(-1)
         assert present.squeeze(-1).tolist() == (characters != 0).any(dim=2).tolist()
         vectors = expected["elmo_representations"][0]
-        numpy.testing.assert_allclose(ours * present, vectors * present, atol=TOLERANCE, rtol=0)
+        assert_close(ours * present, vectors * present)

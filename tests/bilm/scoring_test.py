@@ -1,6 +1,5 @@
 import math
 
-import numpy
 import pytest
 import torch
 
@@ -13,6 +12,7 @@ from elmo_plugin.bilm.sidecar import load_sidecar
 from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
@@ -49,8 +49,8 @@ def test_log_probabilities_are_minus_the_losses_of_the_language_model():
     for sentence, scores in zip(SENTENCES, found):
         expected = of_the_language_model(this, sentence)
         assert scores.forward_.shape == (len(sentence) + 1,)
-        numpy.testing.assert_allclose(scores.forward_, expected[0], atol=1e-4)
-        numpy.testing.assert_allclose(scores.backward_, expected[1], atol=1e-4)
+        assert_close(scores.forward_, expected[0])
+        assert_close(scores.backward_, expected[1])
 
 
 @pytest.mark.parametrize("policy", ["zero", "steady", "stateful"])
@@ -83,7 +83,7 @@ def test_substitutes_are_the_words_that_both_directions_give_the_highest_probabi
         scores[word] = float(found.forward_[position] + found.backward_[position + 1])
     expected = sorted(scores, key=scores.get, reverse=True)[:3]
     assert [word for word, _ in best] == expected
-    assert [score for _, score in best] == pytest.approx([scores[word] for word in expected], abs=1e-4)
+    assert [score for _, score in best] == pytest.approx([scores[word] for word in expected], rel=1e-4)
 
 
 def test_what_stands_in_a_place_does_not_matter_to_its_substitutes():

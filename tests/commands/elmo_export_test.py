@@ -4,7 +4,6 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy
 import pytest
 import torch
 from allennlp.commands.train import train_model_from_file
@@ -24,6 +23,7 @@ from elmo_plugin.data.dataset_readers.sentences import ElmoSentencesReader
 from elmo_plugin.models import exported_files
 from elmo_plugin.models.archived_bilm import NUM_SENTENCES
 from tests.bilm.small_models import equal
+from tests.closeness import assert_close
 from tests.language_models import read_sentences, train
 
 FILES = ["options.json", "sidecar.hdf5", "vocabulary.txt", "weights.hdf5"]
@@ -93,7 +93,7 @@ def test_allennlps_own_elmo_makes_the_same_vectors_of_the_files(model, tmp_path,
         ours, _ = bilm.represent(characters, bilm.zero_state(9))
     present = (characters != 0).any(dim=2, keepdim=True)
     mixed = ours.without_boundaries(sum(ours.layers) / 3)
-    numpy.testing.assert_allclose(mixed, expected * present, atol=1e-5, rtol=0)
+    assert_close(mixed, expected * present)
 
 
 def test_it_ends_with_a_piece_of_configuration_that_works(tmp_path, capsys):

@@ -18,6 +18,7 @@ from allennlp.nn import Activation
 
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.models.tagger import ElmoTagger
+from tests.closeness import assert_close
 
 WIDTH = 6
 SECOND_LSTM = {"type": "lstm", "input_size": 4, "hidden_size": 3}
@@ -129,7 +130,7 @@ def test_the_loss_is_minus_the_log_probability_over_all_taggings(vocabulary, ins
         [score((a, b, c)) for a in range(num_tags) for b in range(num_tags) for c in range(num_tags)]
     )
     expected = torch.logsumexp(everything, dim=0) - score(tuple(tensors["tags"][0].tolist()))
-    assert torch.allclose(output["loss"], expected, atol=1e-5)
+    assert_close(output["loss"], expected)
 
 
 def test_decoded_tags_obey_the_scheme_whatever_the_weights(vocabulary, tensors):
@@ -210,7 +211,7 @@ def test_padding_changes_nothing(vocabulary, instances):
         return model(**batch.as_tensor_dict())["logits"][-1][:3]
 
     together, alone = logits_of_the_short_sentence(instances), logits_of_the_short_sentence(instances[1:])
-    assert torch.allclose(together, alone, atol=1e-6)
+    assert_close(together, alone)
 
 
 def test_the_mix_of_every_embedder_that_tells_it_is_among_the_metrics_of_a_pass(vocabulary):

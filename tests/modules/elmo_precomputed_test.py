@@ -19,6 +19,7 @@ from elmo_plugin.bilm.store import StoreWriter
 from elmo_plugin.bilm.weights import load_bilm, save_weights
 from elmo_plugin.modules.archived_options import json_to_tensor
 from elmo_plugin.modules.elmo_precomputed import STORE_BUFFER
+from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
 
 FIXTURE = PROJECT_ROOT / "fixtures" / "bilm"
@@ -67,7 +68,7 @@ def test_the_vectors_and_the_gradients_of_the_mix_are_those_of_the_live_bilm(sto
     live, stored = embedder_of("elmo", **FILES, **arguments), embedder_of("elmo_precomputed", store=store, **arguments)
     assert live.get_output_dim() == stored.get_output_dim()
     expected, found = live(characters(LINES)), stored(characters(LINES))
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert_close(found, expected)
     weights = torch.linspace(-1.0, 1.0, found.size(-1))
     if found.requires_grad:
         for embedded in (expected, found):
@@ -93,7 +94,7 @@ def test_layer_norm_is_over_the_words(store):
     layers = embedder_of("elmo_precomputed", store=store)._layers(characters(LINES[:1]))[0]
     expected = sum((layer - layer.mean()) / layer.std(unbiased=False) for layer in layers) / 3
     found = embedder_of("elmo_precomputed", store=store, do_layer_norm=True)(characters(LINES[:1]))
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert_close(found, expected, 1e-4)
 
 
 def test_the_state_dict_holds_no_bilm(store):
@@ -106,7 +107,7 @@ def test_new_sentences_are_computed_where_the_weights_are_given_and_the_log_says
     expected = embedder_of("elmo", **FILES)(characters(lines))
     stored = embedder_of("elmo_precomputed", store=store, **FILES)
     with caplog.at_level(logging.INFO, "elmo_plugin"):
-        torch.testing.assert_close(stored(characters(lines)), expected, atol=1e-5, rtol=1e-5)
+        assert_close(stored(characters(lines)), expected)
         stored(characters(lines))
     assert caplog.text.count("The store lacks some sentences; they are computed whenever they come") == 1
 

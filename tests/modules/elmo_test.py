@@ -19,6 +19,7 @@ from elmo_plugin.bilm.sidecar import Sidecar, load_sidecar, save_sidecar
 from elmo_plugin.bilm.weights import load_bilm, save_weights
 from elmo_plugin.data.token_indexers.character_ids import ElmoCharacterIdsIndexer
 from tests.bilm.small_models import random_state, small_bilm, small_options
+from tests.closeness import assert_close
 
 SENTENCES = [["Anna", "found", "the", "house", "in", "Lima", "."], ["zebra"], [], ["Why", "not", "?"]]
 
@@ -67,7 +68,7 @@ def test_with_the_state_carried_the_vectors_are_those_of_allennlps_elmo(bilm_fol
             expected = theirs(characters(sentences))
         present = expected["mask"].unsqueeze(-1)
         vectors = embed(ours, sentences)
-        numpy.testing.assert_allclose(vectors, expected["elmo_representations"][0] * present, atol=1e-5, rtol=0)
+        assert_close(vectors, expected["elmo_representations"][0] * present)
 
 
 def test_layer_norm_changes_the_vectors(bilm_folder):
@@ -83,9 +84,8 @@ def test_a_sentence_has_the_same_vectors_in_any_batch_under_a_state_of_its_own(b
         vectors = embed(embedder, sentences)
         for row, sentence in enumerate(sentences):
             expected = together[SENTENCES.index(sentence), : len(sentence)]
-            # A product sums in another order where the batch has another size: 1e-6 of the largest number.
-            tolerance = 1e-6 * float(together.abs().max())
-            numpy.testing.assert_allclose(vectors[row, : len(sentence)], expected, atol=tolerance, rtol=0)
+            # A product sums in another order where the batch has another size.
+            assert_close(vectors[row, : len(sentence)], expected)
 
 
 def test_the_three_policies_give_three_vectors(bilm_folder):
@@ -119,7 +119,7 @@ def layers_of(folder, state=None):
 def test_a_new_mix_is_the_mean_of_the_layers_times_gamma(bilm_folder):
     embedder = embedder_of(bilm_folder, state="zero", gamma=3.0)
     expected = 3.0 * sum(layers_of(bilm_folder)) / 3
-    numpy.testing.assert_allclose(embed(embedder, SENTENCES[:1])[0], expected, rtol=1e-5)
+    assert_close(embed(embedder, SENTENCES[:1])[0], expected)
     assert all(parameter.requires_grad for parameter in embedder.scalar_mix_0.parameters())
 
 
@@ -127,7 +127,7 @@ def test_a_fixed_mix_is_what_it_was_given_and_does_not_learn(bilm_folder):
     scalars = [-1e9, 0.0, 0.0]
     embedder = embedder_of(bilm_folder, state="zero", scalar_mix_parameters=scalars, gamma=0.5)
     _, first, second = layers_of(bilm_folder)
-    numpy.testing.assert_allclose(embed(embedder, SENTENCES[:1])[0], 0.5 * (first + second) / 2, rtol=1e-5)
+    assert_close(embed(embedder, SENTENCES[:1])[0], 0.5 * (first + second) / 2)
     assert not any(parameter.requires_grad for parameter in embedder.parameters())
 
 
@@ -145,7 +145,7 @@ def test_dropout_acts_in_training_only(bilm_folder):
     vectors, plain = embedder(characters(SENTENCES[:1])), embed(embedder_of(bilm_folder), SENTENCES[:1])
     dropped = vectors == 0
     assert 0.2 < dropped.float().mean() < 0.8
-    numpy.testing.assert_allclose(vectors[~dropped].detach(), 2 * plain[~dropped], rtol=1e-5)
+    assert_close(vectors[~dropped], 2 * plain[~dropped])
     assert torch.equal(embed(embedder, SENTENCES[:1]), plain)
 
 
@@ -186,7 +186,7 @@ def test_the_steady_state_beside_the_weights_is_taken(bilm_folder, project_root)
     bilm = load_bilm(bilm_folder / "options.json", bilm_folder / "weights.hdf5")
     steady = load_sidecar(bilm_folder / "sidecar.hdf5", bilm.options).steady_state
     vectors = embed(embedder_of(bilm_folder), SENTENCES[:1])
-    numpy.testing.assert_allclose(vectors[0], sum(layers_of(bilm_folder, steady)) / 3, atol=1e-6)
+    assert_close(vectors[0], sum(layers_of(bilm_folder, steady)) / 3)
 
 
 def test_a_sidecar_elsewhere_is_taken_where_it_is_named(bilm_folder, project_root, tmp_path):
@@ -280,11 +280,10 @@ def test_in_lists_of_sentences_each_has_the_vectors_that_it_has_alone(bilm_folde
     vectors = embedder(batch.as_tensor_dict()["texts"], num_wrapping_dims=1)
     assert vectors.shape == (3, 4, 7, 32)
     alone = embed(embedder_of(bilm_folder), SENTENCES)
-    tolerance = 1e-6 * float(alone.abs().max())
     for number, texts in enumerate(lists):
         for row, words in enumerate(texts):
             expected = alone[SENTENCES.index(words)]
-            numpy.testing.assert_allclose(vectors[number, row].detach(), expected, atol=tolerance, rtol=0)
+            assert_close(vectors[number, row], expected)
         assert not vectors[number, len(texts) :].any()
 
 
@@ -298,7 +297,7 @@ def test_two_mixes_stand_side_by_side_each_with_its_own_weights(bilm_folder):
     assert torch.equal(first, embed(one, SENTENCES))
     # The mix of nothing but word vectors, twice as large.
     words = embedder_of(bilm_folder, scalar_mix_parameters=[50.0, 0.0, 0.0], gamma=2.0)
-    torch.testing.assert_close(second, embed(words, SENTENCES))
+    assert_close(second, embed(words, SENTENCES))
     assert two.mix_metrics()["elmo_1/layer_0"] == pytest.approx(1.0)
     assert two.mix_metrics()["elmo_1/gamma"] == 2.0
     assert two.mix_metrics()["elmo/gamma"] == 1.0
