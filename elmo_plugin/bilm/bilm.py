@@ -155,9 +155,9 @@ class Bilm(nn.Module):
         expected = (3, self.options.max_characters) if self.options.char_cnn is not None else (2, None)
         if words.dim() != expected[0] or (words.dim() == 3 and words.size(2) != expected[1]):
             raise ValueError(
-                f"The words of this biLM must be a tensor of shape (batch_size, num_tokens"
+                "The words of this biLM must be a tensor of shape (batch_size, num_tokens"
                 f"{'' if expected[1] is None else f', {expected[1]}'}), but their shape is {tuple(words.shape)}. The "
-                f"last number is 'max_characters_per_token' of its options; give the token indexer the same width."
+                "last number is 'max_characters_per_token' of its options; give the token indexer the same width."
             )
         present = words != 0 if words.dim() == 2 else (words != 0).any(dim=2)
         num_words = present.sum(dim=1)

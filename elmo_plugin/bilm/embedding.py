@@ -117,7 +117,7 @@ class SentenceReader:
         message = (
             f"Not enough memory on {self.bilm.boundaries.device} for a batch of {len(sentences):,} sentences of up to "
             f"{longest:,} words. Make batches smaller (`batch_size`, `token_budget`; --batch-size, --token-budget), or "
-            f"cut very long sentences"
+            "cut very long sentences"
         )
         with torch.no_grad(), out_of_memory_as(message), self.rows_apart():
             vectors, lengths = self._vectors(sentences, longest)

@@ -17,7 +17,7 @@ def read_option(section: str, given: Dict[str, Any], key: str, expected: type, d
         if default is ...:
             raise ValueError(
                 f"The options have no {section}{key!r}; it must be there, as a value of type {expected.__name__}. "
-                f"Add it to options.json (its full layout is in docs/formats.md)."
+                "Add it to options.json (its full layout is in docs/formats.md)."
             )
         return default
     value = given[key]
@@ -26,7 +26,7 @@ def read_option(section: str, given: Dict[str, Any], key: str, expected: type, d
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         raise ValueError(
             f"The option {section}{key!r} must be of type {expected.__name__}, but it is {value!r}. "
-            f"Correct it in options.json."
+            "Correct it in options.json."
         )
     return value
 

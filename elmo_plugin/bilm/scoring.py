@@ -61,7 +61,7 @@ class SentenceScorer:
         if len(vocabulary) != softmax.num_words:
             raise ValueError(
                 f"The vocabulary has {len(vocabulary):,} words, but the softmax has {softmax.num_words:,}. Give the "
-                f"vocabulary.txt that was exported with the model."
+                "vocabulary.txt that was exported with the model."
             )
         self.reader, self.vocabulary = reader, vocabulary
         self.softmax = softmax.requires_grad_(False).to(reader.bilm.boundaries.device)

@@ -50,7 +50,7 @@ class SymbolTables:
                 raise ValueError(f"The table of {name} lacks {', '.join(missing)}. It must hold {', '.join(special)}.")
         if self.max_symbols < 3:
             raise ValueError(
-                f"A word must have at least 3 positions (begin of word, one character, end of word), but it has "
+                "A word must have at least 3 positions (begin of word, one character, end of word), but it has "
                 f"{self.max_symbols}."
             )
 

@@ -47,7 +47,7 @@ class WordVocabulary:
             raise ValueError(
                 f"{source} must begin with the lines {', '.join(SPECIAL_WORDS)}, but it begins with "
                 f"{', '.join(map(repr, self.words[:3])) or 'nothing'}. Put the three lines in front and leave the "
-                f"others in descending order of their counts, or make a new file with elmo-prepare."
+                "others in descending order of their counts, or make a new file with elmo-prepare."
             )
         if len(self.word_to_id) != len(self.words):
             seen: Dict[str, int] = {}
@@ -55,7 +55,7 @@ class WordVocabulary:
                 if word in seen:
                     raise ValueError(
                         f"{source} holds the word {word!r} twice, as ids {seen[word]} and {index}. Every word must "
-                        f"stand once; remove one of the lines."
+                        "stand once; remove one of the lines."
                     )
                 seen[word] = index
 
@@ -99,7 +99,7 @@ class WordVocabulary:
             if not word or word.split() != [word]:
                 raise ValueError(
                     f"{path}, line {number}: expected one word without white space, but found {word!r}. A vocabulary "
-                    f"file holds words only, no counts and no empty lines."
+                    "file holds words only, no counts and no empty lines."
                 )
             words.append(word)
         return cls(words, source=str(path))

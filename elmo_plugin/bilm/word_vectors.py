@@ -122,7 +122,7 @@ class WordVectors:
         size = self.capacity * like.size(1) * like.element_size()
         message = (
             f"Not enough memory on {like.device} to remember the vectors of {self.capacity:,} words, {size:,} bytes. "
-            f"Remember fewer (`cached_words`, --cached-words)"
+            "Remember fewer (`cached_words`, --cached-words)"
         )
         with out_of_memory_as(message):
             return like.new_empty(self.capacity, like.size(1))
@@ -143,5 +143,5 @@ def _check_vocabulary(bilm: Bilm, vocabulary: Optional[WordVocabulary]) -> None:
     if len(vocabulary) != bilm.options.num_words:
         raise ValueError(
             f"The vocabulary has {len(vocabulary):,} words, but this biLM has vectors for {bilm.options.num_words:,}. "
-            f"Give the vocabulary that it was trained with."
+            "Give the vocabulary that it was trained with."
         )

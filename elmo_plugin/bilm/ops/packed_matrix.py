@@ -102,7 +102,7 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type != "cpu":
         raise ValueError(
             f"`weights` (--weights) of {precision} are for the CPU, but the biLM is on {device}. Leave them at float32 "
-            f"there."
+            "there."
         )
     engine = torch.backends.quantized.engine
     if engine not in _ENGINES:
