@@ -12,8 +12,8 @@ from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.lines import ODDITIES
 from elmo_plugin.corpus.word_lists import from_lines, to_lines
 
-# Reports of skipped lines that are shown; all of them go to a file.
-SHOWN_REPORTS = 20
+# Reports of skipped lines that are shown as examples; all of them go to a file.
+SHOWN_REPORTS = 3
 
 
 @dataclass(frozen=True)

@@ -111,10 +111,7 @@ def _open(parts: Sequence[str], output: Path) -> List[PreparedCorpus]:
 def _check_files(corpora: Sequence[PreparedCorpus], work: Work) -> None:
     """Files come from other machines: each must be what its `corpus.json` says."""
     files = [(c.directory / name, sha256) for c in corpora for name, sha256 in c.description["sha256"].items()]
-    work.progress.begin("checking", len(files), "file")
-    for done, _ in enumerate(map_in_order(_check_file, files, work.processes), start=1):
-        work.progress.reach(done)
-    work.progress.end()
+    work.progress.follow("checking", len(files), "file", map_in_order(_check_file, files, work.processes))
 
 
 def _check_file(file: Tuple[Path, str]) -> None:
@@ -226,10 +223,7 @@ def _write_shards(
                 number += 1
     for corpus, of_part in zip(corpora, blocks):
         _write_new_ids(corpus.description["types"], of_part)
-    work.progress.begin("writing", len(copies), "shard")
-    for done, _ in enumerate(map_in_order(ShardCopy.write, copies, work.processes), start=1):
-        work.progress.reach(done)
-    work.progress.end()
+    work.progress.follow("writing", len(copies), "shard", map_in_order(ShardCopy.write, copies, work.processes))
 
 
 def _new_ids_path(of_part: Sequence[BlockFiles]) -> Path:

@@ -29,8 +29,8 @@ def find_split(path: str) -> Optional[Tuple[PreparedCorpus, str]]:
         return PreparedCorpus.open(folder.parent), folder.name
     raise ValueError(
         f"{path} is a folder, but not of a prepared corpus: there is no {DESCRIPTION} in it, nor is it the {TRAIN} or "
-        f"{HELD_OUT} beside one. Name the files, for example {os.path.join(path, '*.txt')}, or make a corpus of them with "
-        f"`elmo-prepare {path} OUTDIR`."
+        f"{HELD_OUT} beside one. Name the files, for example {os.path.join(path, '*.txt')}, or make a corpus of them "
+        f"with `elmo-prepare {path} OUTDIR`."
     )
 
 
@@ -43,7 +43,8 @@ def open_shards(corpus: PreparedCorpus, split: str) -> List[PreparedShard]:
     described = corpus.description["splits"].get(split, {"shards": 0})
     if described["shards"] == 0:
         raise ValueError(
-            f"{corpus.directory} has no part {split!r}; prepare it with --held-out above 0 and without --vocabulary-only."
+            f"{corpus.directory} has no part {split!r}; prepare it with --held-out above 0 and without "
+            "--vocabulary-only."
         )
     shards = [_open_shard(path) for path in corpus.shard_paths(split)]
     for name, count in (
@@ -52,8 +53,8 @@ def open_shards(corpus: PreparedCorpus, split: str) -> List[PreparedShard]:
     ):
         if count != described[name]:
             raise ValueError(
-                f"{corpus.directory / split}: expected {described[name]:,} {name}, as {DESCRIPTION} says, but its files "
-                f"hold {count:,}. They are not of one preparation; copy the folder anew or prepare it again."
+                f"{corpus.directory / split}: expected {described[name]:,} {name}, as {DESCRIPTION} says, but its "
+                f"files hold {count:,}. They are not of one preparation; copy the folder anew or prepare it again."
             )
     return shards
 
@@ -63,8 +64,8 @@ def _open_shard(path: str) -> PreparedShard:
     ids, offsets = _mapped(f"{path}.ids.npy", np.int32), _mapped(f"{path}.offsets.npy", np.int64)
     if not (len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == len(ids) and (np.diff(offsets) >= 0).all()):
         raise ValueError(
-            f"{path}.offsets.npy: expected numbers that ascend from 0 to {len(ids)}, the length of the ids beside it, but "
-            f"they do not; copy both files anew or prepare the corpus again."
+            f"{path}.offsets.npy: expected numbers that ascend from 0 to {len(ids)}, the length of the ids beside it, "
+            "but they do not; copy both files anew or prepare the corpus again."
         )
     return PreparedShard(ids, offsets, Path(f"{path}.txt"))
 
@@ -74,8 +75,8 @@ def _mapped(path: str, dtype: type) -> np.ndarray:
         array = np.load(path, mmap_mode="r")
     except (OSError, EOFError, ValueError) as error:
         raise ValueError(
-            f"{path}: expected a whole .npy file of the prepared corpus, but it can't be read ({error}); copy it anew or "
-            f"prepare the corpus again."
+            f"{path}: expected a whole .npy file of the prepared corpus, but it can't be read ({error}); copy it anew "
+            "or prepare the corpus again."
         ) from error
     if array.dtype != dtype or array.ndim != 1:
         raise ValueError(
@@ -95,10 +96,11 @@ def open_types(corpus: PreparedCorpus) -> TypeWords:
     if not path.is_file():
         raise ValueError(f"{path} is missing. Copy the prepared corpus whole, or prepare it again.")
     types = TypeWords(path) if path.stat().st_size > 0 else None
-    if types is None or len(types) != expected:
+    num_lines = 0 if types is None else len(types)
+    if types is None or num_lines != expected:
         raise ValueError(
-            f"{path}: expected {expected:,} lines, as {DESCRIPTION} says, found {0 if types is None else len(types):,}. "
-            f"The file is not whole or not of this corpus; copy it anew or prepare the corpus again."
+            f"{path}: expected {expected:,} lines, as {DESCRIPTION} says, found {num_lines:,}. The file is not whole or "
+            "not of this corpus; copy it anew or prepare the corpus again."
         )
     return types
 

@@ -163,7 +163,4 @@ def _write_shards(
     for name in shards:
         (writer.output / name).mkdir(exist_ok=True)
     every_shard = list(chain.from_iterable(shards.values()))
-    work.progress.begin("writing", len(every_shard), "shard")
-    for done, _ in enumerate(map_in_order(writer, every_shard), start=1):
-        work.progress.reach(done)
-    work.progress.end()
+    work.progress.follow("writing", len(every_shard), "shard", map_in_order(writer, every_shard))

@@ -97,12 +97,6 @@ class PreparedCorpus:
         for number in range(self.description["splits"].get(split, {"shards": 0})["shards"]):
             yield str(self.directory / split / f"{number:05d}")
 
-    def shards(self, split: str) -> Iterator[PreparedShard]:
-        """The shards of `train` or `heldout`, in order."""
-        for path in self.shard_paths(split):
-            ids, offsets = (np.load(f"{path}.{part}.npy", mmap_mode="r") for part in ("ids", "offsets"))
-            yield PreparedShard(ids, offsets, Path(f"{path}.txt"))
-
 
 def has_shards(description: Dict[str, Any]) -> bool:
     """Whether there are sentences, or `--vocabulary-only` left them out."""

@@ -11,10 +11,13 @@ import uuid
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Sequence, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Sequence, Tuple, TypeVar
 
 from elmo_plugin.corpus.directories import nearest_directory
 from elmo_plugin.corpus.software import versions
+
+if TYPE_CHECKING:
+    import ray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -90,7 +90,10 @@ def encode_blocks(
     work.progress.end()
     if num_skipped > SHOWN_REPORTS:
         logger.warning(
-            "%d lines could not be used and are skipped; the first are named above, all in %s", num_skipped, SKIPPED
+            "%d lines could not be used and are skipped; the first %d are named above, all in %s",
+            num_skipped,
+            SHOWN_REPORTS,
+            SKIPPED,
         )
     facts = gather_facts(blocks)
     if facts["num_sentences"] == 0:

@@ -111,8 +111,8 @@ def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
     if segmenter == "pkuseg" and not (PKUSEG_FOLDER / PKUSEG_MODEL).is_dir():
         raise ValueError(
             f"segmenter: pkuseg's model is not in {PKUSEG_FOLDER / PKUSEG_MODEL}; on a machine with a network "
-            f"pip install spacy-pkuseg and python -c \"import spacy_pkuseg; spacy_pkuseg.pkuseg('{PKUSEG_MODEL}')\" put "
-            "it there. Or use jieba or characters."
+            f"pip install spacy-pkuseg and python -c \"import spacy_pkuseg; spacy_pkuseg.pkuseg('{PKUSEG_MODEL}')\" "
+            "put it there. Or use jieba or characters."
         )
     config = {} if segmenter == "spacy" else {"nlp": {"tokenizer": {"segmenter": segmenter}}}
     try:

@@ -99,8 +99,8 @@ class Settings:
 
     def of_blocks(self) -> Dict[str, Any]:
         """Those that decide what is written for a block of the input, before blocks are put together."""
-        names = ("language", "segmenter", "presplit", "paragraphs", "json_field", "id_vocabulary", "normal_form", "seed")
-        return {name: getattr(self, name) for name in names}
+        of_text = ("language", "segmenter", "presplit", "paragraphs", "json_field", "id_vocabulary", "normal_form")
+        return {name: getattr(self, name) for name in (*of_text, "seed")}
 
 
 def default_segmenter(language: str) -> str:

@@ -1,7 +1,6 @@
 """The input arguments of a preparation as a list of files that can be read, whatever their compression."""
 
 import glob
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence

@@ -1,8 +1,7 @@
 """How a preparation is done, and how it tells how far it is."""
 
 from dataclasses import dataclass, field
-from typing import Optional
-
+from typing import Any, Iterable, Optional
 
 ENGINES = ("processes", "ray")
 
@@ -31,6 +30,13 @@ class Progress:
 
     def end(self) -> None:
         """The stage is over."""
+
+    def follow(self, title: str, total: int, unit: str, results: Iterable[Any]) -> None:
+        """A stage of `total` steps, each of which is done when its result comes; the results are dropped."""
+        self.begin(title, total, unit)
+        for done, _ in enumerate(results, start=1):
+            self.reach(done)
+        self.end()
 
 
 @dataclass(frozen=True)

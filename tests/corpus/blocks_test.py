@@ -72,9 +72,10 @@ def zstandard_compress(data):
     return pytest.importorskip("zstandard", reason="zstandard is not installed").compress(data)
 
 
-@pytest.mark.parametrize(
-    "ending, pack", [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard_compress)], ids=["gz", "xz", "zst"]
-)
+PACKED = [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard_compress)]
+
+
+@pytest.mark.parametrize("ending, pack", PACKED, ids=["gz", "xz", "zst"])
 def test_compressed_input_gives_the_same_pieces(tmp_path, ending, pack):
     data = b"".join(b"line %d\n" % i for i in range(3000))
     _, plain = read(tmp_path, data, 1000)
@@ -89,9 +90,7 @@ def test_compressed_input_gives_the_same_pieces(tmp_path, ending, pack):
     assert reader.position == (tmp_path / f"a.txt{ending}").stat().st_size
 
 
-@pytest.mark.parametrize(
-    "ending, pack", [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard_compress)], ids=["gz", "xz", "zst"]
-)
+@pytest.mark.parametrize("ending, pack", PACKED, ids=["gz", "xz", "zst"])
 def test_a_truncated_archive_is_named_with_the_place(tmp_path, ending, pack):
     packed = pack(bytes(range(256)) * 1000)
     with pytest.raises(ValueError, match=r"cannot be read on after \d+ \(decompressed\) bytes: .*Is the file complete"):

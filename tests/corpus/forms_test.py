@@ -29,7 +29,9 @@ def test_a_json_line_gives_the_lines_of_its_document_and_a_blank_one():
     assert lines.oddities == Counter()
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "3", '{"other": "one"}', '{"text": 3}', '{"text": null}', '{"text": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "3", '{"other": "one"}', '{"text": 3}', '{"text": null}', '{"text": "\\ud800"}']
+)
 def test_a_json_line_without_text_is_skipped_and_reported(text):
     lines = of_json(['{"text": "one"}', text])
     assert lines.texts == ["one", "", ""]

@@ -8,8 +8,10 @@ from elmo_plugin.corpus import joining, merging
 from elmo_plugin.corpus.joining import merge_corpora
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import PreparedCorpus
-from elmo_plugin.corpus.settings import SPECIALS, Settings
+from elmo_plugin.corpus.settings import SPECIALS
 from elmo_plugin.corpus.work import Progress, Work
+from tests.corpus import corpora
+from tests.corpus.corpora import sentences, snapshot, write
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} <UNK> ." for i in range(60)]
 PARTS = {"a": LINES[:25], "b": LINES[25:40], "c": LINES[40:]}
@@ -17,12 +19,8 @@ VOCABULARY_FILES = ("vocabulary.txt", "vocabulary.counts.tsv")
 
 
 def settings(**changes):
-    return Settings(**{"segmenter": "whitespace", "presplit": True, "held_out": 0.0, "min_count": 2, **changes})
-
-
-def write(path, lines):
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    return str(path)
+    """Nothing is held out, so that parts have the vocabulary of the whole."""
+    return corpora.settings(**{"held_out": 0.0, **changes})
 
 
 @pytest.fixture
@@ -35,18 +33,6 @@ def prepare_parts(tmp_path):
         return [str(tmp_path / name) for name in PARTS]
 
     return run
-
-
-def snapshot(directory):
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def sentences(corpus, split):
-    words = corpus.types()
-    for shard in corpus.shards(split):
-        from_ids = [" ".join(words[i] for i in shard.ids[b:e]) for b, e in zip(shard.offsets, shard.offsets[1:])]
-        assert shard.text.read_text(encoding="utf-8").split("\n")[:-1] == from_ids
-        yield from from_ids
 
 
 @pytest.mark.parametrize("types_at_once", [7, 1000])

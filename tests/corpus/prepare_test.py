@@ -14,11 +14,13 @@ import pytest
 from elmo_plugin.corpus import merging, prepare, software
 from elmo_plugin.corpus.block_files import SHOWN_REPORTS
 from elmo_plugin.corpus.directories import unfinished_directory
+from elmo_plugin.corpus.opening import open_shards
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
 from elmo_plugin.corpus.prepared import PreparedCorpus
 from elmo_plugin.corpus.settings import SPECIALS, Settings
 from elmo_plugin.corpus.work import Progress, Work
 from tests.conftest import PROJECT_ROOT
+from tests.corpus.corpora import sentences, settings, snapshot
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} ." for i in range(60)]
 
@@ -31,27 +33,9 @@ def write(tmp_path, data, name="text.txt"):
     return str(path)
 
 
-def settings(**changes):
-    return Settings(**{"segmenter": "whitespace", "presplit": True, "held_out": 0.1, "min_count": 2, **changes})
-
-
 def prepared(tmp_path, data=LINES, name="out", **changes):
     prepare_corpus([write(tmp_path, data)], tmp_path / name, settings(**changes))
     return PreparedCorpus.open(tmp_path / name)
-
-
-def sentences(corpus, split):
-    words = corpus.types()
-    for shard in corpus.shards(split):
-        from_ids = [
-            " ".join(words[i] for i in shard.ids[begin:end]) for begin, end in zip(shard.offsets, shard.offsets[1:])
-        ]
-        assert shard.text.read_text(encoding="utf-8").split("\n")[:-1] == from_ids
-        yield from from_ids
-
-
-def snapshot(directory):
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def test_every_sentence_is_in_one_split_once_in_another_order(tmp_path):
@@ -66,7 +50,7 @@ def test_every_sentence_is_in_one_split_once_in_another_order(tmp_path):
 
 
 def test_arrays_have_the_types_that_training_maps(tmp_path):
-    shard = next(prepared(tmp_path).shards("train"))
+    shard, *_ = open_shards(prepared(tmp_path), "train")
     assert (shard.ids.dtype, shard.offsets.dtype) == (np.int32, np.int64)
     assert isinstance(shard.ids, np.memmap)
     assert shard.offsets[0] == 0 and shard.offsets[-1] == len(shard.ids)
@@ -158,7 +142,7 @@ def test_documents_are_segmented_alike_by_several_processes(tmp_path, monkeypatc
     monkeypatch.setattr(prepare, "_SLOW_BLOCK_BYTES", 200)
     path = write(tmp_path, [f"It is number {i}. Isn't it?\n" for i in range(40)])
     for name, number in (("one", 1), ("two", 2)):
-        prepare_corpus([path], tmp_path / name, settings(segmenter="spacy", presplit=False), work=Work(processes=number))
+        prepare_corpus([path], tmp_path / name, settings(segmenter="spacy", presplit=False), Work(processes=number))
     assert snapshot(tmp_path / "one") == snapshot(tmp_path / "two")
     assert PreparedCorpus.open(tmp_path / "two").description["sentences"] == 80
 
@@ -186,7 +170,8 @@ def test_an_interrupted_preparation_goes_on_where_it_was(tmp_path, monkeypatch, 
     path, output = write(tmp_path, LINES), tmp_path / "out"
     prepare_corpus([path], tmp_path / "never interrupted", settings(shards=6))
     with pytest.raises(KeyboardInterrupt):
-        prepare_corpus([path], output, settings(shards=6), Work(processes=processes, progress=Interruption(title, point)))
+        work = Work(processes=processes, progress=Interruption(title, point))
+        prepare_corpus([path], output, settings(shards=6), work)
     assert not output.exists()
     unfinished = unfinished_directory(output) / "scratch"
     before = {file: file.stat().st_mtime_ns for file in unfinished.glob("*.json")}
@@ -289,14 +274,15 @@ def test_progress_is_told_in_bytes_and_shards(tmp_path, monkeypatch):
 def test_the_vocabulary_alone_is_that_of_the_whole_text(tmp_path, monkeypatch, processes):
     monkeypatch.setitem(prepare._BLOCK_BYTES, "whitespace", 300)
     corpus = prepared(tmp_path, held_out=0.0)
-    description = prepare_vocabulary([str(tmp_path / "text.txt")], tmp_path / "words", settings(), Work(processes=processes))
+    work = Work(processes=processes)
+    description = prepare_vocabulary([str(tmp_path / "text.txt")], tmp_path / "words", settings(), work)
     for name in ("vocabulary.txt", "vocabulary.counts.tsv", "types.txt", "types.counts.npy"):
         assert (tmp_path / "words" / name).read_bytes() == (corpus.directory / name).read_bytes()
     files = ["corpus.json", "types.counts.npy", "types.txt", "vocabulary.counts.tsv", "vocabulary.txt"]
     assert sorted(path.name for path in (tmp_path / "words").iterdir()) == files
     for key in ("sentences", "tokens", "types", "vocabulary_size", "oddities", "longest_sentence", "settings"):
         assert description[key] == corpus.description[key]
-    assert list(PreparedCorpus.open(tmp_path / "words").shards("train")) == []
+    assert list(PreparedCorpus.open(tmp_path / "words").shard_paths("train")) == []
 
 
 def test_what_was_done_by_other_versions_is_done_again(tmp_path, monkeypatch):
@@ -360,7 +346,8 @@ def test_odd_input_is_kept_or_counted(tmp_path):
     data = "\ufeffone two .\r\n\r\n<S> one\x00 </S>\n" + long_token + " one\n" + long_sentence + "\n"
     corpus = prepared(tmp_path, data.encode() + b"bad \xff line\none two .\n" * 3, min_count=1, held_out=0.0)
     found = list(sentences(corpus, "train"))
-    assert sorted(found) == sorted(["one two .", "<S> one </S>", f"{long_token} one", long_sentence, *["one two ."] * 3])
+    expected = ["one two .", "<S> one </S>", f"{long_token} one", long_sentence, *["one two ."] * 3]
+    assert sorted(found) == sorted(expected)
     assert corpus.description["oddities"] == {
         "undecodable_lines": 3,
         "unusable_lines": 0,
@@ -395,7 +382,7 @@ def test_undecodable_lines_are_shown_up_to_a_number_and_all_named_in_a_file(tmp_
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == SHOWN_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
-    assert "30 lines could not be used and are skipped; the first are named above, all in skipped.txt" in messages[-1]
+    assert messages[-1] == "30 lines could not be used and are skipped; the first 3 are named above, all in skipped.txt"
     named = (corpus.directory / "skipped.txt").read_text(encoding="utf-8").splitlines()
     expected = [f"text.txt:{10 + i}: byte {135 + 2 * i} (0xff) is not UTF-8 (invalid start byte)" for i in range(30)]
     assert [line.replace(f"{tmp_path}/", "") for line in named] == expected

@@ -9,8 +9,8 @@ import pytest
 
 from elmo_plugin.corpus import prepare, ray_cluster
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
-from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.work import Work
+from tests.corpus.corpora import settings, snapshot, write
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
 
@@ -41,19 +41,6 @@ def cluster():
 def map_on_ray(tmp_path):
     with ray_cluster.ray_cluster(None, 1, tmp_path, {}) as map_in_order:
         yield map_in_order
-
-
-def settings(**changes):
-    return Settings(**{"segmenter": "whitespace", "presplit": True, "held_out": 0.1, "min_count": 2, **changes})
-
-
-def snapshot(directory):
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def write(path, lines):
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    return str(path)
 
 
 def square(number):
@@ -170,7 +157,7 @@ def lack_something(item):
 
 def test_a_machine_without_this_package_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_cluster, "_look", lack_something)
-    with pytest.raises(ValueError, match="lacks something .No module named 'elmo_plugin'.; install this package on all"):
+    with pytest.raises(ValueError, match="lacks something .No module named 'elmo_plugin'.; install this package on"):
         with ray_cluster.ray_cluster(None, 1, tmp_path, {}):
             pass
 
