@@ -48,6 +48,9 @@ class ElmoBenchmark(Subcommand):
         )
         subparser.add_argument("--batch-size", type=int, default=32, metavar="N", help="sentences, or rows in training")
         subparser.add_argument("--bulk-size", type=int, default=256, metavar="N", help="sentences of the case bulk")
+        subparser.add_argument(
+            "--alone", action="store_true", help="leave AllenNLP out, which takes most of the time; then no ratio is to it"
+        )
         subparser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each contender takes its turn")
         subparser.add_argument("--threads", type=int, metavar="N", help="of torch (default = what torch takes)")
         subparser.add_argument("--cuda-device", type=int, default=-1, metavar="N", help="a GPU; -1 for the CPU")
@@ -97,6 +100,7 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
     sentences = generate_sentences(args.rounds * largest)
     contenders = inference.readers(options, device, sentences)
     errors = inference.errors(contenders, sentences[:8])
+    baseline = _baseline(contenders, inference.OURS, inference.THEIRS, args.alone)
     for name, (title, number) in shapes.items():
         if name not in args.cases:
             continue
@@ -105,7 +109,15 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
             batches = _by_length(sentences, number)
         times = contest(contenders, batches, device)
         tokens = [sum(map(len, batch)) for batch in batches]
-        yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, inference.THEIRS, errors)
+        yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, baseline, errors)
+
+
+def _baseline(contenders: Dict[str, Callable], ours: str, theirs: str, alone: bool) -> str:
+    """What the others are compared with. Takes AllenNLP out of the contenders where they are to be alone."""
+    if not alone:
+        return theirs
+    del contenders[theirs]
+    return ours
 
 
 def _by_length(sentences: List[List[str]], number: int) -> List[List[List[str]]]:
@@ -118,7 +130,8 @@ def _training_case(size: str, options: BilmOptions, args: argparse.Namespace, de
     num_steps = 20
     windows = training.steps(options, args.batch_size, num_steps, args.rounds, device)
     contenders: Dict[str, Callable] = training.trainers(options, NUM_SAMPLES[size], device)
+    baseline = _baseline(contenders, training.OURS, training.THEIRS, args.alone)
     times = contest(contenders, windows, device)
     title = f"{size}, training, {args.batch_size} x {num_steps}, {NUM_WORDS:,} words, {NUM_SAMPLES[size]:,} samples"
     tokens = [args.batch_size * num_steps] * args.rounds
-    return Case(title, tokens, 3 * lstm_operations(options), times, training.THEIRS)
+    return Case(title, tokens, 3 * lstm_operations(options), times, baseline)

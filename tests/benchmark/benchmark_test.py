@@ -143,6 +143,16 @@ def test_the_command_prints_a_table_and_writes_json(monkeypatch, tmp_path, capsy
     assert all(len(row["seconds"]) == 2 and row["tokens_per_second"] > 0 for row in content["rows"])
 
 
+def test_allennlp_may_be_left_out(monkeypatch, capsys, options):
+    monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.options_of_size", lambda size, num_words: options)
+    monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.NUM_SAMPLES", {"small": 20})
+    monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.NUM_WORDS", 200)
+    call(monkeypatch, "--cases", "bulk", "training", "--rounds", "1", "--batch-size", "4", "--bulk-size", "4", "--alone")
+    printed = capsys.readouterr().out
+    assert "| small, 4 sentences by length | elmo_plugin |" in printed and "| small, training, 4 x 20" in printed
+    assert "AllenNLP" not in printed
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
