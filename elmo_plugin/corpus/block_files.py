@@ -4,13 +4,13 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.lines import ODDITIES
-from elmo_plugin.corpus.word_lists import from_lines, to_lines
+from elmo_plugin.corpus.word_lists import line_offsets
 
 # Reports of skipped lines that are shown as examples; all of them go to a file.
 SHOWN_REPORTS = 3
@@ -38,7 +38,7 @@ class BlockFiles:
         """Writes everything, and last of all its facts, which it returns: a block that has them is complete."""
         for part, array in block.arrays.items():
             np.save(self.path(f"{part}.npy"), array)
-        self.path("types.txt").write_bytes(to_lines(block.types))
+        self.path("types.txt").write_bytes(block.types)
         reports = "".join(f"{report}\n" for report in block.reports)
         self.path("skipped.txt").write_bytes(reports.encode("utf-8", "backslashreplace"))
         facts = {
@@ -71,8 +71,11 @@ class BlockFiles:
         """
         return np.load(self.path(f"{part}.npy"), mmap_mode="r")
 
-    def types(self) -> List[str]:
-        return from_lines(self.path("types.txt").read_bytes())
+    def types(self, begin: int, end: int) -> bytes:
+        """The block's types from one number to another, one a line."""
+        lines = self.path("types.txt").read_bytes()
+        offsets = line_offsets(lines)
+        return lines[offsets[begin] : offsets[end]]
 
 
 def write_skipped(blocks: Sequence[BlockFiles], path: Path) -> None:

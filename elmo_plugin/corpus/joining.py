@@ -31,7 +31,7 @@ from elmo_plugin.corpus.prepared import (
 from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import UNICODE, versions
-from elmo_plugin.corpus.word_lists import word_hashes
+from elmo_plugin.corpus.word_lists import as_lines, word_hashes
 from elmo_plugin.corpus.work import Work
 
 # Types of a part that are in memory as words at once.
@@ -165,16 +165,17 @@ def _write_blocks(corpus: PreparedCorpus, names: Sequence[str], scratch: Path, p
         for row, name in enumerate(of_part):
             of_chunk[names.index(name)] = counts[row, begin + order]
         arrays = {"hashes": hashes[order], "counts": of_chunk, "order": begin + order}
+        types = as_lines([words[i] for i in order.tolist()])
         blocks.append(BlockFiles(folder, len(blocks)))
-        blocks[-1].write(EncodedBlock(arrays, [words[i] for i in order.tolist()], 0, 0, 0, Counter(), []), "")
+        blocks[-1].write(EncodedBlock(arrays, types, 0, 0, 0, Counter(), []), "")
         begin += len(words)
     return blocks
 
 
-def _in_chunks(path: Path) -> Iterator[List[str]]:
+def _in_chunks(path: Path) -> Iterator[List[bytes]]:
     """The lines of a list of words, some at a time."""
-    words: List[str] = []
-    with path.open(encoding="utf-8", newline="\n") as file:
+    words: List[bytes] = []
+    with path.open("rb") as file:
         for line in file:
             words.append(line[:-1])
             if len(words) == TYPES_AT_ONCE:

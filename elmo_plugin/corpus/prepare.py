@@ -22,7 +22,7 @@ from elmo_plugin.corpus.shards import TOKENS_PER_SHARD, Shard, ShardWriter, shar
 from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.sources import JSON_ENDINGS, TEXT_ENDINGS, find_sources
 from elmo_plugin.corpus.splits import Split, SplitCounter, choose_splits
-from elmo_plugin.corpus.words import import_pyarrow
+from elmo_plugin.corpus.word_lists import import_pyarrow
 from elmo_plugin.corpus.work import Work
 
 # Fast segmenters get large blocks; slow ones small blocks, so that progress shows and work spreads.
