@@ -3,15 +3,18 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterable, Iterator, List, Tuple
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import DatasetReader, Instance
-from allennlp.data.fields import TextField
+from allennlp.common.tqdm import Tqdm
+from allennlp.data import DatasetReader, Field, Instance
+from allennlp.data.fields import ListField, TextField
 
 from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.commands.reporting import reported
+from elmo_plugin.quiet import quiet
 
 _PATHS = ("train_data_path", "validation_data_path", "test_data_path")
 
@@ -40,22 +43,57 @@ class ElmoText(Subcommand):
 
 
 def text_from_args(args: argparse.Namespace) -> None:
-    output = Path(args.output)
-    if output.exists() and not args.force:
-        raise ConfigurationError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
-    params = Params.from_file(args.config, args.overrides)
+    output, paths = Path(args.output), _PATHS[:1] if args.only_train else _PATHS
+    # The readers' settings say nothing to someone who asked for their sentences; what they warn of does.
+    with reported(output, "Nothing is left of it; write it again."), quiet("allennlp"):
+        check_output(output, args.force)
+        params = Params.from_file(args.config, args.overrides)
+        if output.resolve() in [Path(str(params.get(name))).resolve() for name in paths]:
+            raise ValueError(f"{output} is a file that the training reads, and would be replaced. Give another name.")
+        num_sentences, num_tokens = write_sentences(params, output, paths)
+    print(f"Success! {num_sentences:,} distinct sentences of {num_tokens:,} tokens saved to {output}.")
+
+
+def check_output(output: Path, force: bool) -> None:
+    """
+    # Raises
+
+    `ValueError` where the output can't be written, or is there already.
+    """
+    if output.is_dir():
+        raise ValueError(f"{output} is a folder; give the name of the file to write.")
+    if not output.parent.is_dir():
+        raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
+    if output.exists() and not force:
+        raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
+
+
+def write_sentences(params: Params, output: Path, paths: Tuple[str, ...] = _PATHS) -> Tuple[int, int]:
+    """
+    Writes `distinct_sentences`, and returns how many sentences and tokens they are.
+
+    # Raises
+
+    `ConfigurationError`, besides those of `distinct_sentences`, where there are none.
+    """
     num_sentences = num_tokens = 0
     with whole_file(output) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
-        for sentence in distinct_sentences(params, _PATHS[:1] if args.only_train else _PATHS):
+        for sentence in distinct_sentences(params, paths):
             file.write(" ".join(sentence) + "\n")
             num_sentences += 1
             num_tokens += len(sentence)
-    print(f"Success! {num_sentences:,} distinct sentences of {num_tokens:,} tokens saved to {output}.")
+        if num_sentences == 0:
+            raise ConfigurationError(
+                f"There is no sentence in what the dataset reader makes of {', '.join(paths)}: no instance, or none with "
+                "a text field. Look for what else the configuration reads."
+            )
+    return num_sentences, num_tokens
 
 
 def distinct_sentences(params: Params, paths: Tuple[str, ...] = _PATHS) -> Iterator[List[str]]:
     """
-    The token texts of all text fields of all instances, each distinct one once, in the order in which they come.
+    The token texts of all text fields of all instances, also of those in lists, each distinct one once, in the order in
+    which they come.
 
     # Parameters
 
@@ -71,13 +109,19 @@ def distinct_sentences(params: Params, paths: Tuple[str, ...] = _PATHS) -> Itera
     """
     seen = set()
     for path, instance in _instances(params, paths):
-        for field in instance.fields.values():
-            if not isinstance(field, TextField):
-                continue
+        for field in _text_fields(instance.fields.values()):
             sentence = tuple(token.text for token in field.tokens)
             if sentence and sentence not in seen:
                 seen.add(sentence)
                 yield _checked(path, sentence)
+
+
+def _text_fields(fields: Iterable[Field]) -> Iterator[TextField]:
+    for field in fields:
+        if isinstance(field, TextField):
+            yield field
+        elif isinstance(field, ListField):
+            yield from _text_fields(field.field_list)
 
 
 def _instances(params: Params, paths: Tuple[str, ...]) -> Iterator[Tuple[Any, Instance]]:
@@ -90,16 +134,17 @@ def _instances(params: Params, paths: Tuple[str, ...]) -> Iterator[Tuple[Any, In
     evaluation_reader = reader if evaluation_params is None else DatasetReader.from_params(evaluation_params)
     for name in given:
         path = params[name]
-        for instance in (reader if name == _PATHS[0] else evaluation_reader).read(path):
+        instances = (reader if name == _PATHS[0] else evaluation_reader).read(path)
+        for instance in Tqdm.tqdm(instances, desc=name, unit=" instances"):
             yield path, instance
 
 
 def _checked(path: Any, sentence: Tuple[str, ...]) -> List[str]:
     for token in sentence:
         if token.split() != [token]:
+            shown, beginning = (json.dumps(text, ensure_ascii=False) for text in (token, " ".join(sentence[:8])))
             raise ConfigurationError(
-                f"{path}: the token {json.dumps(token, ensure_ascii=False)} is empty or has white space in it, so it can't "
-                f"stand in a line of tokens. It begins its sentence so: {json.dumps(' '.join(sentence[:8]), ensure_ascii=False)}. "
-                "Use a tokenizer that makes none, such as elmo_spacy."
+                f"{path}: the token {shown} is empty or has white space in it, so it can't stand in a line of tokens. "
+                f"Its sentence begins so: {beginning}. Use a tokenizer that makes none, such as elmo_spacy."
             )
     return list(sentence)

@@ -17,8 +17,8 @@ _FAILED_WRITE = re.compile("file write failed|failed writing file|unexpected pos
 @contextmanager
 def reported(output: Path, what_now: str) -> Iterator[None]:
     """
-    Within this context, a `ValueError` or a missing input is a `ConfigurationError` of the same words. So is a write that
-    fails (a full disk, a folder without permission), which says how much room there is, and `what_now`.
+    Within this context, a `ValueError` or a missing input is a `ConfigurationError` of the same words. So is a write
+    that fails (a full disk, a folder without permission), which says how much room there is, and `what_now`.
     """
     try:
         yield

@@ -1,10 +1,14 @@
 import json
 
 import pytest
-from allennlp.common.checks import ConfigurationError
+from allennlp.common import Params
+from allennlp.data import DatasetReader, Instance, Token
+from allennlp.data.fields import ListField, TextField
 
 from elmo_plugin.__main__ import main
+from elmo_plugin.commands.elmo_text import distinct_sentences
 
+WITHOUT_TESTS = {"validation_data_path": None, "test_data_path": None}
 NER, READING = "training_configs/ner_with_elmo.jsonnet", "training_configs/squad_with_elmo.jsonnet"
 
 
@@ -60,7 +64,8 @@ def test_all_words_of_a_store_of_that_text_are_found(write, tmp_path, monkeypatc
     write(NER, tmp_path / "text.txt")
     files = ["--options-file", "fixtures/bilm/options.json", "--weight-file", "fixtures/bilm/weights.hdf5"]
     store = str(tmp_path / "store")
-    monkeypatch.setattr("sys.argv", ["-", "elmo", str(tmp_path / "text.txt"), store, "--all", "--format", "store", *files])
+    arguments = [str(tmp_path / "text.txt"), store, "--all", "--format", "store", *files]
+    monkeypatch.setattr("sys.argv", ["-", "elmo", *arguments])
     main()
     elmo = "model.text_field_embedder.token_embedders.elmo"
     overrides = {elmo: {"type": "elmo_precomputed", "store": store, "options_file": None, "weight_file": None}}
@@ -83,9 +88,11 @@ def test_an_existing_file_is_kept_unless_forced(write, tmp_path):
 @pytest.mark.parametrize(
     "overrides, message",
     [
-        ({"train_data_path": None, "validation_data_path": None, "test_data_path": None}, "has none of train_data_path"),
+        ({**WITHOUT_TESTS, "train_data_path": None}, "has none of train_data_path"),
+        ({"train_data_path": "none.conll"}, "none.conll"),
+        ({**WITHOUT_TESTS, "dataset_reader.max_instances": 0}, "There is no sentence in what the dataset reader makes"),
         (
-            {"dataset_reader.tokenizer": {"type": "whitespace"}, "dataset_reader.separator": "|", "train_data_path": "SPACED"},
+            {**WITHOUT_TESTS, "dataset_reader.separator": "|", "train_data_path": "SPACED"},
             'the token "New York" is empty or has white space in it',
         ),
     ],
@@ -98,3 +105,48 @@ def test_what_can_not_be_written_is_an_error_and_leaves_nothing(write, tmp_path,
         write(NER, tmp_path / "text.txt", "-o", json.dumps(given))
     assert message in str(ended.value)
     assert list(tmp_path.iterdir()) == [spaced]
+
+
+@DatasetReader.register("two_sentences_a_line", exist_ok=True)
+class TwoSentencesALine(DatasetReader):
+    def _read(self, file_path):
+        for line in open(file_path, encoding="utf-8"):
+            yield Instance({"text": ListField([TextField([Token(w) for w in part.split()]) for part in line.split("|")])})
+
+    def apply_token_indexers(self, instance):
+        pass
+
+
+def test_sentences_in_lists_count_too(tmp_path):
+    (tmp_path / "text").write_text("one two|three\nthree|four\n")
+    params = Params({"dataset_reader": {"type": "two_sentences_a_line"}, "train_data_path": str(tmp_path / "text")})
+    assert list(distinct_sentences(params)) == [["one", "two"], ["three"], ["four"]]
+
+
+def test_what_is_read_is_told_in_a_bar_and_not_setting_by_setting(write, tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    write(NER, tmp_path / "text.txt", "--only-train")
+    assert "train_data_path: " in capsys.readouterr().err
+    assert not [record for record in caplog.records if record.name == "allennlp.common.params"]
+
+
+@pytest.mark.parametrize(
+    "config, output, message",
+    [
+        ("none.jsonnet", "text.txt", "none.jsonnet not found"),
+        (NER, "none/text.txt", "There is no folder .*none to write text.txt in. Make it"),
+        (NER, ".", "is a folder; give the name of the file to write"),
+    ],
+)
+def test_places_that_make_no_sense_are_named(write, tmp_path, config, output, message):
+    with pytest.raises(SystemExit, match=message):
+        write(config, tmp_path / output, "--force")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_training_reads_is_not_replaced(write, tmp_path):
+    text = tmp_path / "train.conll"
+    text.write_text("in O\n\n")
+    with pytest.raises(SystemExit, match="train.conll is a file that the training reads, and would be replaced"):
+        write(NER, text, "--force", "-o", json.dumps({"train_data_path": str(text)}))
+    assert text.read_text() == "in O\n\n"
