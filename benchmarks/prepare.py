@@ -107,10 +107,11 @@ def main() -> None:
             "tr | sort | uniq -c, C": lambda: shell_count(text, output / "counts", {"LC_ALL": "C"}),
             "tr | sort | uniq -c": lambda: shell_count(text, output / "counts", {}),
         }
-        stages = StageTimes()
-        prepare_corpus(inputs, output, settings, Work(force=True, processes=arguments.processes, progress=stages))
-        print("preparation: " + ", ".join(f"{title} {spent:.2f} s" for title, spent in stages.seconds.items()))
-        num_tokens = prepare_vocabulary(inputs, output, settings, work)["tokens"]
+        for name, method in (("preparation", prepare_corpus), ("counting", prepare_vocabulary)):
+            stages = StageTimes()
+            of_stages = Work(force=True, processes=arguments.processes, progress=stages)
+            num_tokens = method(inputs, output, settings, of_stages)["tokens"]
+            print(f"{name}: " + ", ".join(f"{title} {spent:.2f} s" for title, spent in stages.seconds.items()))
         seconds = {name: best_seconds(action, arguments.runs) for name, action in actions.items()}
     print(f"{num_tokens:,} tokens, {arguments.processes} processes, best of {arguments.runs}")
     for name, spent in seconds.items():

@@ -126,7 +126,7 @@ class TypeMerger:
             np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = shifted
         literal += counts[:, : len(SPECIALS)]
         words, counts = words[len(SPECIALS) :], counts[:, len(SPECIALS) :]
-        self._words_path(part).write_bytes(as_lines(words))
+        self._words_path(part).write_bytes(lines[len(to_lines(SPECIALS)) :])
         np.save(self._counts_path(part), counts)
         return words, counts
 
@@ -143,8 +143,10 @@ class TypeMerger:
         final[: len(SPECIALS)] = np.arange(len(SPECIALS))
         final[vocabulary.numbers] = np.arange(len(SPECIALS), vocabulary_size)
         begin, next_other = len(SPECIALS), vocabulary_size
+        vocabulary_lines = to_lines(SPECIALS) + as_lines(vocabulary.words)
+        (self.output / "vocabulary.txt").write_bytes(vocabulary_lines)
         with (self.output / "types.txt").open("wb") as types_file:
-            types_file.write(to_lines(SPECIALS) + as_lines(vocabulary.words))
+            types_file.write(vocabulary_lines)
             for part in range(num_parts):
                 lines, counts = self._words_path(part).read_bytes(), np.load(self._counts_path(part))
                 others = np.flatnonzero(final[begin : begin + counts.shape[1]] < 0)
@@ -159,7 +161,7 @@ class TypeMerger:
         for block in self.blocks:
             numbers = np.load(block.path("numbers.npy"), mmap_mode="r+")
             numbers[:] = final[numbers]
-        self._write_vocabulary(vocabulary, totals)
+        self._write_vocabulary_counts(vocabulary, totals)
         return totals
 
     def _add_lengths(self, totals: TypeTotals, lines: bytes, counts: np.ndarray) -> None:
@@ -167,12 +169,11 @@ class TypeMerger:
         totals.cut_tokens += counts[:, lengths > self.settings.max_characters - WORD_MARKS].sum(axis=1)
         totals.longest_token_bytes = max(totals.longest_token_bytes, int(lengths.max(initial=0)))
 
-    def _write_vocabulary(self, vocabulary: RankedWords, totals: TypeTotals) -> None:
+    def _write_vocabulary_counts(self, vocabulary: RankedWords, totals: TypeTotals) -> None:
         """Counts stand beside the words; for `<S>` and `</S>` they are sentences, for `<UNK>` tokens outside."""
         words = [*encoded_words(to_lines(SPECIALS)), *vocabulary.words]
         counts = [self.num_sentences, self.num_sentences, int(totals.out_of_vocabulary[0])]
         counts += vocabulary.counts.tolist()
-        (self.output / "vocabulary.txt").write_bytes(as_lines(words))
         pairs = map(b"%b\t%d\n".__mod__, zip(words, counts))
         (self.output / "vocabulary.counts.tsv").write_bytes(b"".join(pairs))
 

@@ -41,7 +41,8 @@ def from_lines(data: bytes) -> List[str]:
 
 def as_lines(words: Iterable[bytes]) -> bytes:
     """As `to_lines`, of words in UTF-8."""
-    return b"".join([word + b"\n" for word in words])
+    text = b"\n".join(words)
+    return text + b"\n" if text else b""
 
 
 def encoded_words(lines: bytes) -> List[bytes]:
