@@ -30,14 +30,14 @@ class ElmoImport(Subcommand):
     requires_plugins: bool = False
 
     def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
-        description = """Import a biLM: HDF5 files, a TensorFlow checkpoint of bilm-tf, a model of ELMoForManyLangs, or a zip
-            of one. TensorFlow is not needed."""
+        description = """Import a biLM: HDF5 files, a TensorFlow checkpoint of bilm-tf, a model of ELMoForManyLangs, or a
+            zip of one. TensorFlow is not needed."""
         subparser = parser.add_parser(self.name, description=description, help="Import a biLM of another system.")
         subparser.add_argument(
             "source",
             metavar="SOURCE",
-            help="folder or HDF5 file with options.json beside it; folder or any file of a TensorFlow checkpoint; folder "
-            "of ELMoForManyLangs; zip of any of these, as vectors.nlpl.eu has them",
+            help="folder or HDF5 file with options.json beside it; folder or any file of a TensorFlow checkpoint; "
+            "folder of ELMoForManyLangs; zip of any of these, as vectors.nlpl.eu has them",
         )
         subparser.add_argument(
             "output",

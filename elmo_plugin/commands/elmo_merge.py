@@ -6,10 +6,15 @@ from pathlib import Path
 
 from allennlp.commands.subcommand import Subcommand
 
-from elmo_plugin.commands.elmo_prepare import ProgressBar, add_vocabulary_arguments, print_result
+from elmo_plugin.commands.corpus_commands import (
+    ProgressBar,
+    add_vocabulary_arguments,
+    add_work_arguments,
+    print_result,
+    processes_of,
+)
 from elmo_plugin.commands.reporting import reported
 from elmo_plugin.corpus.joining import merge_corpora
-from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.work import Work
 
@@ -30,19 +35,15 @@ class ElmoMerge(Subcommand):
         )
         subparser.add_argument("output_dir", metavar="OUTDIR", help="directory to write the whole corpus to")
         add_vocabulary_arguments(subparser)
-        subparser.add_argument(
-            "--processes", type=int, metavar="N", help="processes to use (default = one for each core)"
-        )
-        subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTDIR if it exists")
+        add_work_arguments(subparser)
         subparser.set_defaults(func=merge_from_args)
         return subparser
 
 
 def merge_from_args(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
-    processes = usable_cores() if args.processes is None else args.processes
     with reported(output, "Nothing is left of it; merge again."), closing(ProgressBar()) as progress:
         settings = Settings(min_count=args.min_count, max_size=args.max_size, max_characters=args.max_characters)
-        work = Work(force=args.force, processes=processes, progress=progress)
+        work = Work(force=args.force, processes=processes_of(args), progress=progress)
         description = merge_corpora(args.corpora, output, settings, work)
     print_result(output, description)

@@ -11,6 +11,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
 
 from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.commands.reporting import reported
 from elmo_plugin.results.machines import gathered
 from elmo_plugin.results.page import draw, section, set_into
 from elmo_plugin.results.row import Row, folder_name, read_row
@@ -52,15 +53,13 @@ class ElmoResults(Subcommand):
 def results_from_args(args: argparse.Namespace) -> None:
     if args.processes < 1:
         raise ConfigurationError(f"--processes must be 1 or more, but it is {args.processes}.")
-    try:
+    runs, page = Path(args.runs), None if args.page is None else Path(args.page)
+    with reported(runs, "Trainings that are done stay done; give the same command again."):
         rows = [read_row(path) for path in args.rows]
-        page = None if args.page is None else Path(args.page)
         if not args.summarise_only:
-            train_rows(rows, Path(args.runs), args.processes)
+            train_rows(rows, runs, args.processes)
         for row in rows:
-            write_row(row, Path(args.runs), page)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+            write_row(row, runs, page)
 
 
 def train_rows(rows: List[Row], runs: Path, at_once: int) -> None:

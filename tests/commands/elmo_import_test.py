@@ -131,7 +131,8 @@ def test_an_export_imported_again_gives_the_same_vectors_and_perplexity_exactly(
     assert ElmoLanguageModel.from_export(tmp_path / "again", state="zero").perplexity(TEXT) == expected
     assert names(tmp_path / "again") == ["options.json", "sidecar.hdf5", "vocabulary.txt", "weights.hdf5"]
     vectors = ElmoEmbedder(FIXTURE / "options.json", FIXTURE / "weights.hdf5").embed_batch(SENTENCES)
-    again = ElmoEmbedder(tmp_path / "again" / "options.json", tmp_path / "again" / "weights.hdf5").embed_batch(SENTENCES)
+    files = [tmp_path / "again" / name for name in ("options.json", "weights.hdf5")]
+    again = ElmoEmbedder(*files).embed_batch(SENTENCES)
     for one, other in zip(vectors, again):
         numpy.testing.assert_array_equal(one, other)
 

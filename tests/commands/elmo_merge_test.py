@@ -96,7 +96,7 @@ def test_a_full_disk_is_an_error(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(elmo_merge, "merge_corpora", fill)
-    with pytest.raises(ConfigurationError, match="No space left on device, with .* GB free on the disk of out. Nothing"):
+    with pytest.raises(ConfigurationError, match="No space left on device, with .* GB free on the disk of out. Noth"):
         run("elmo-merge", "first", "out")
 
 
