@@ -87,8 +87,8 @@ class ElmoPrecomputedWithMistakes(ElmoPrecomputedEmbedder):
         layers, mask = super().look_up(elmo_tokens)
         if len(layers) != 3:
             raise ConfigurationError(
-                f"elmo_precomputed_with_mistakes: expected a store of a biLM of two layers, but it has {len(layers) - 1}. "
-                "Use elmo_with_mistakes."
+                "elmo_precomputed_with_mistakes: expected a store of a biLM of two layers, but it has "
+                f"{len(layers) - 1}. Use elmo_with_mistakes."
             )
         words, first, second = layers
         return with_backward_halves_unreversed([words, first, second - first], mask), mask

@@ -56,7 +56,9 @@ def write_corpus(directory: Path, num_tokens: int, num_words: int) -> None:
         generator = numpy.random.default_rng([2, number])
         lengths = generator.negative_binomial(3, 3 / (MEAN_SENTENCE + 2), num_tokens // num_shards // MEAN_SENTENCE) + 1
         offsets = numpy.concatenate([[0], numpy.cumsum(lengths)])
-        ids = numpy.searchsorted(probabilities, generator.random(offsets[-1]) * probabilities[-1]).astype(numpy.int32) + 3
+        ids = (
+            numpy.searchsorted(probabilities, generator.random(offsets[-1]) * probabilities[-1]).astype(numpy.int32) + 3
+        )
         numpy.save(directory / TRAIN / f"{number:05d}.ids.npy", ids)
         numpy.save(directory / TRAIN / f"{number:05d}.offsets.npy", offsets)
         sizes["sentences"] += len(lengths)

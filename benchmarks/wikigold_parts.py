@@ -1,6 +1,6 @@
 """
-Wikigold has no parts. This cuts it in three by articles, in the file's order: of every five, three for training, the fourth
-for development, the fifth for the test.
+Wikigold has no parts. This cuts it in three by articles, in the file's order: of every five, three for training, the
+fourth for development, the fifth for the test.
 
     python benchmarks/wikigold_parts.py wikigold.conll.txt wikigold
 """

@@ -52,7 +52,9 @@ def run_all(steps: List[Step], environment: Dict[str, str]) -> List[Tuple[str, f
         start = time.monotonic()
         code = _run(step.command, environment)
         if code != 0:
-            sys.exit(f"\nStep {number} ended with exit status {code}: see its message above. Nothing is left of this run.")
+            sys.exit(
+                f"\nStep {number} ended with exit status {code}: see its message above. Nothing is left of this run."
+            )
         times.append((step.title, time.monotonic() - start))
         if step.show is not None:
             print(step.show(), flush=True)

@@ -66,9 +66,15 @@ def _language_model(folder: Path, corpus: Path, allennlp: List[str]) -> List[Ste
     before, after = folder / "untrained", folder / "bilm"
     return [
         Step("Save the biLM untrained", _train(allennlp, BILM_CONFIG, before, untrained)),
-        Step("Perplexity of held-out text before training", *_evaluate(allennlp, before, held_out, folder / "before.json")),
+        Step(
+            "Perplexity of held-out text before training",
+            *_evaluate(allennlp, before, held_out, folder / "before.json"),
+        ),
         Step("Train the biLM", _train(allennlp, BILM_CONFIG, after, data)),
-        Step("Perplexity of held-out text after training", *_evaluate(allennlp, after, held_out, folder / "after.json")),
+        Step(
+            "Perplexity of held-out text after training",
+            *_evaluate(allennlp, after, held_out, folder / "after.json"),
+        ),
         Step(
             "Export options, weights and vocabulary",
             [*allennlp, "elmo-export", str(after / "model.tar.gz"), str(folder / "elmo")],
@@ -101,7 +107,8 @@ def _taggers(folder: Path, allennlp: List[str]) -> List[Step]:
         ),
         Step(
             "Tag new sentences",
-            [*allennlp, "predict", str(tagger / "model.tar.gz"), SENTENCES, "--output-file", str(predictions), "--silent"],
+            [*allennlp, "predict", str(tagger / "model.tar.gz"), SENTENCES]
+            + ["--output-file", str(predictions), "--silent"],
             lambda: report.tagged_sentences(predictions),
         ),
     ]

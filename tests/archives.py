@@ -1,4 +1,4 @@
-"""Archives of AllenNLP made in a moment, not trained: the fixture biLM as language model, and in a tagger's embedder."""
+"""Archives of AllenNLP made in a moment, not trained: the fixture biLM as language model, and in an embedder."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,11 @@ def language_model_archive(folder: Path) -> str:
 
 def embedding_model_archive(folder: Path, num_embedders: int = 1) -> str:
     """The path of an archive of a classifier whose words the fixture biLM embeds."""
-    embedder = {"type": "elmo", "options_file": str(FIXTURE / "options.json"), "weight_file": str(FIXTURE / "weights.hdf5")}
+    embedder = {
+        "type": "elmo",
+        "options_file": str(FIXTURE / "options.json"),
+        "weight_file": str(FIXTURE / "weights.hdf5"),
+    }
     config = {
         "dataset_reader": {"type": "text_classification_json", "tokenizer": "whitespace"},
         "model": {

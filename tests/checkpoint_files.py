@@ -145,7 +145,9 @@ def variable_name(name: str, style: str = "1.2", scope: str = "lm/") -> str:
     return scope + name
 
 
-def bilm_tf_arrays(weights: Arrays, softmax: Optional[Tuple[numpy.ndarray, numpy.ndarray]], style: str = "1.2") -> Arrays:
+def bilm_tf_arrays(
+    weights: Arrays, softmax: Optional[Tuple[numpy.ndarray, numpy.ndarray]], style: str = "1.2"
+) -> Arrays:
     """All that a training of bilm-tf saves: weights, softmax, slots of Adagrad, counters."""
     variables = {variable_name(name, style): array.astype(numpy.float32) for name, array in weights.items()}
     if softmax is not None:

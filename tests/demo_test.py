@@ -67,8 +67,13 @@ def packages(tmp_path):
         "stdlib/broken.py": "def (",
         "stdlib/test/test_mod.py": '"""This is the text of a test and it is not for the reader."""',
         "stdlib/site-packages/other.py": '"""This is the text of another package that is not for the reader."""',
-        "stdlib/pydoc_data/topics.py": 'topics = {"a": "The topic\\n*********\\n\\nIt is the text of a topic for the reader."}',
-        "site/numpy/guide.md": "# A guide\n\nIt is a [guide](http://a.b) to the *array* for the reader.\n\n```\nThis is the code of it.\n```\n",
+        "stdlib/pydoc_data/topics.py": (
+            'topics = {"a": "The topic\\n*********\\n\\nIt is the text of a topic for the reader."}'
+        ),
+        "site/numpy/guide.md": (
+            "# A guide\n\nIt is a [guide](http://a.b) to the *array* for the reader.\n\n"
+            "```\nThis is the code of it.\n```\n"
+        ),
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,12 +191,16 @@ def test_a_tagger_is_reported_from_the_metrics_that_a_training_writes(tmp_path):
     metrics = {"epoch": 6, "test_f1": 0.5, "best_validation_f1": 0.625, "best_validation_elmo/layer_0": 0.25}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     assert report.tagger(tmp_path) == (
-        "F1 0.500 on the test sentences, 0.625 on the development sentences (best of 7 epochs)\nELMo's layers: layer_0 0.250"
+        "F1 0.500 on the test sentences, 0.625 on the development sentences (best of 7 epochs)\n"
+        "ELMo's layers: layer_0 0.250"
     )
 
 
 def test_a_table_is_aligned():
-    assert report.table([("a", "long title", "1.0"), ("bcd", "e", "10.0")]) == "a    long title   1.0\nbcd  e           10.0"
+    assert (
+        report.table([("a", "long title", "1.0"), ("bcd", "e", "10.0")])
+        == "a    long title   1.0\nbcd  e           10.0"
+    )
     assert report.times([("one", 59.9), ("two", 61)]).splitlines()[-1].endswith("2:00 min")
 
 

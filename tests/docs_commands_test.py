@@ -1,8 +1,9 @@
 """
 Every command and program of the pages for people who come from elsewhere runs as it stands, in the order of its page.
 
-Fenced blocks of `bash` and `python` are run in a folder with the project's `fixtures` and `training_configs`; those that
-begin with the old system's name are for reading. Commands run in this process, for AllenNLP takes seconds to start.
+Fenced blocks of `bash` and `python` are run in a folder with the project's `fixtures` and `training_configs`; those
+that begin with the old system's name are for reading. Commands run in this process, for AllenNLP takes seconds to
+start.
 """
 
 import json
@@ -40,7 +41,7 @@ def blocks(page: str) -> List[Tuple[str, str]]:
 
 
 def commands(block: str) -> Iterator[str]:
-    """The commands of a block of bash, each as one string: they may go over lines, within quotes or after a backslash."""
+    """The commands of a block of bash, each a string: they may go over lines, within quotes or after a backslash."""
     command = ""
     for line in block.splitlines():
         command += line

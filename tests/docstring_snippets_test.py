@@ -73,7 +73,9 @@ def test_importing_the_package_imports_every_module_that_registers(project_root)
     for path in package.rglob("*.py"):
         if registers(path):
             module = ".".join(path.relative_to(project_root).with_suffix("").parts)
-            assert module in imported or imported_by_another(module, imported, project_root), f"{module} is not imported"
+            assert module in imported or imported_by_another(module, imported, project_root), (
+                f"{module} is not imported"
+            )
 
 
 def registers(path: Path) -> bool:

@@ -30,7 +30,9 @@ class TaggerEmbeddings:
 
     def vectors(self, sentences):
         per_sentence = self.embedder.embed_batch(sentences)
-        return [[self.join(layers, token) for token in range(len(words))] for layers, words in zip(per_sentence, sentences)]
+        return [
+            [self.join(layers, token) for token in range(len(words))] for layers, words in zip(per_sentence, sentences)
+        ]
 
     def join(self, layers, token):
         parts = [torch.FloatTensor(layers[layer, token, :]) for layer in range(3)]
@@ -120,5 +122,7 @@ def test_scripts_that_average_over_layers_and_write_files(tmp_path):
     with open(tmp_path / "text.txt", "w") as file:
         file.write("a few words\nmore\n")
     with open(tmp_path / "text.txt") as file:
-        embedder.embed_file(file, str(tmp_path / "v.hdf5"), output_format="average", batch_size=64, forget_sentences=True)
+        embedder.embed_file(
+            file, str(tmp_path / "v.hdf5"), output_format="average", batch_size=64, forget_sentences=True
+        )
     assert (tmp_path / "v.hdf5").stat().st_size > 0

@@ -11,12 +11,20 @@ import pytest
 from elmo_plugin import __main__ as entry_point
 
 COMMANDS = [
-    *("train", "evaluate", "predict", "elmo", "elmo-benchmark", "elmo-export", "elmo-import", "elmo-merge", "elmo-prepare"),
+    *(
+        "train",
+        "evaluate",
+        "predict",
+        "elmo",
+        "elmo-benchmark",
+        "elmo-export",
+        "elmo-import",
+        "elmo-merge",
+        "elmo-prepare",
+    ),
     "elmo-results",
 ]
-AS_CONSOLE_SCRIPT = (
-    "import sys; sys.argv[0] = 'bin/allennlp-elmo'; from elmo_plugin.__main__ import main; main()"
-)
+AS_CONSOLE_SCRIPT = "import sys; sys.argv[0] = 'bin/allennlp-elmo'; from elmo_plugin.__main__ import main; main()"
 WITHOUT_ALLENNLP = """
 import runpy, sys
 from importlib.machinery import PathFinder

@@ -27,8 +27,8 @@ def contest(
     contenders: Dict[str, Callable[[Batch], object]], batches: Sequence[Batch], device: torch.device
 ) -> Dict[str, Times]:
     """
-    Each contender does each batch, in turns, and each round another one begins. The first batch is done once before, for
-    nothing, and for the memory.
+    Each contender does each batch, in turns, and each round another one begins. The first batch is done once before,
+    for nothing, and for the memory.
     """
     memory = {name: peak_memory(lambda act=act: act(batches[0]), device) for name, act in contenders.items()}
     seconds: Dict[str, List[float]] = {name: [] for name in contenders}

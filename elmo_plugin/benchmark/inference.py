@@ -35,7 +35,8 @@ def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dic
 
     # Raises
 
-    `Disagreement` where the vectors of the first 8 sentences of `known` differ by more than 1e-5 of their largest number.
+    `Disagreement` where the vectors of the first 8 sentences of `known` differ by more than 1e-5 of their largest
+    number.
     """
     torch.manual_seed(13)
     bilm = Bilm(options).eval().to(device)
@@ -97,6 +98,7 @@ def check_agreement(bilm: Bilm, theirs: Read, sentences: Sentences) -> None:
         difference = float(numpy.abs(row - other[: len(row)]).max(initial=0.0))
         if not difference <= TOLERANCE * max(1.0, largest):
             raise Disagreement(
-                f"Sentence {number}: the vectors differ from AllenNLP's by {difference:.2g}, more than {TOLERANCE:g} of the "
-                f"largest number, {largest:.2g}. No time of a wrong result is worth anything; please report this."
+                f"Sentence {number}: the vectors differ from AllenNLP's by {difference:.2g}, more than {TOLERANCE:g} "
+                f"of the largest number, {largest:.2g}. No time of a wrong result is worth anything; please report "
+                "this."
             )

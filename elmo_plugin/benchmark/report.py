@@ -74,9 +74,9 @@ def table(cases: List[Case], machine: Machine) -> str:
             )
     lines += [
         "",
-        "Medians over rounds in which the contenders took turns; ±: half the distance of the quartiles. Ratio: to the case's "
-        "baseline. Of the peak: the LSTMs' products alone, so a lower bound. Error: root mean square of the vectors' difference "
-        "to those of float32, relative to the vectors'.",
+        "Medians over rounds in which the contenders took turns; ±: half the distance of the quartiles. Ratio: to the "
+        "case's baseline. Of the peak: the LSTMs' products alone, so a lower bound. Error: root mean square of the "
+        "vectors' difference to those of float32, relative to the vectors'.",
     ]
     return "\n".join(lines)
 

@@ -16,8 +16,8 @@ _MEAN_LENGTH, _DEVIATION, _LONGEST = 25.9, 13.2, 214
 _EXPONENT = 1.06
 # Running text comes back to its words: a token repeats one of the last _MEMORY tokens with this probability.
 _REPEATED, _MEMORY = 0.42, 600
-# Mean number of letters by rank: word _RANKS[i] has about _LETTERS[i], and what lies between is interpolated by log rank;
-# the deviation is this share of the mean.
+# Mean number of letters by rank: word _RANKS[i] has about _LETTERS[i], and what lies between is interpolated by log
+# rank; the deviation is this share of the mean.
 _RANKS, _LETTERS, _LETTERS_SPREAD = (1, 30, 300, 3000, 20000), (1.8, 3.0, 5.4, 6.7, 7.3), 0.36
 NUM_TYPES = 33_000
 

@@ -99,7 +99,9 @@ class _CudnnLayers(nn.Module):
         super().__init__()
         lstm = options.lstm
         self.directions = nn.ModuleList(
-            nn.LSTM(lstm.projection_dim, lstm.cell_dim, lstm.num_layers, batch_first=True, proj_size=lstm.projection_dim)
+            nn.LSTM(
+                lstm.projection_dim, lstm.cell_dim, lstm.num_layers, batch_first=True, proj_size=lstm.projection_dim
+            )
             for _ in range(2)
         )
         self._states: List[Any] = [None, None]
@@ -163,7 +165,10 @@ class _AllenNlpParts(nn.Module):
 
 
 def _theirs(
-    options: BilmOptions, num_samples: int, device: torch.device, layers: Callable[[BilmOptions], nn.Module] = _ElmoLayers
+    options: BilmOptions,
+    num_samples: int,
+    device: torch.device,
+    layers: Callable[[BilmOptions], nn.Module] = _ElmoLayers,
 ) -> Callable[[Step], Tensor]:
     model = _AllenNlpParts(options, num_samples, layers(options)).to(device)
     return _updates(model, model)

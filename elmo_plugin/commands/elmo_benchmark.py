@@ -43,15 +43,19 @@ class ElmoBenchmark(Subcommand):
             nargs="+",
             choices=CASES,
             default=["inference", "single", "training"],
-            help="inference: a batch of sentences, with no word known and with all known; single: sentences one at a time; "
-            "bulk: a large batch sorted by length; training: a step of 20 words for each row",
+            help="inference: a batch of sentences, with no word known and with all known; single: sentences one at a "
+            "time; bulk: a large batch sorted by length; training: a step of 20 words for each row",
         )
         subparser.add_argument("--batch-size", type=int, default=32, metavar="N", help="sentences, or rows in training")
         subparser.add_argument("--bulk-size", type=int, default=256, metavar="N", help="sentences of the case bulk")
         subparser.add_argument(
-            "--alone", action="store_true", help="leave AllenNLP out, which takes most of the time; then no ratio is to it"
+            "--alone",
+            action="store_true",
+            help="leave AllenNLP out, which takes most of the time; then no ratio is to it",
         )
-        subparser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each contender takes its turn")
+        subparser.add_argument(
+            "--rounds", type=int, default=5, metavar="N", help="how often each contender takes its turn"
+        )
         subparser.add_argument("--threads", type=int, metavar="N", help="of torch (default = what torch takes)")
         subparser.add_argument("--cuda-device", type=int, default=-1, metavar="N", help="a GPU; -1 for the CPU")
         subparser.add_argument("--json", metavar="FILE", help="write the numbers there too")

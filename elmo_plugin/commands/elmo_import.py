@@ -30,8 +30,8 @@ class ElmoImport(Subcommand):
     requires_plugins: bool = False
 
     def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
-        description = """Import a biLM: HDF5 files, a TensorFlow checkpoint of bilm-tf, a model of ELMoForManyLangs, or a
-            zip of one. TensorFlow is not needed."""
+        description = """Import a biLM: HDF5 files, a TensorFlow checkpoint of bilm-tf, a model of ELMoForManyLangs, or
+            a zip of one. TensorFlow is not needed."""
         subparser = parser.add_parser(self.name, description=description, help="Import a biLM of another system.")
         subparser.add_argument(
             "source",

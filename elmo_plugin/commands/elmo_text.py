@@ -63,7 +63,9 @@ def check_output(output: Path, force: bool) -> None:
     if output.is_dir():
         raise ValueError(f"{output} is a folder; give the name of the file to write.")
     if not output.parent.is_dir():
-        raise ValueError(f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path.")
+        raise ValueError(
+            f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path."
+        )
     if output.exists() and not force:
         raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
 
@@ -84,8 +86,8 @@ def write_sentences(params: Params, output: Path, paths: Tuple[str, ...] = _PATH
             num_tokens += len(sentence)
         if num_sentences == 0:
             raise ConfigurationError(
-                f"There is no sentence in what the dataset reader makes of {', '.join(paths)}: no instance, or none with "
-                "a text field. Look for what else the configuration reads."
+                f"There is no sentence in what the dataset reader makes of {', '.join(paths)}: no instance, or none "
+                "with a text field. Look for what else the configuration reads."
             )
     return num_sentences, num_tokens
 

@@ -4,7 +4,8 @@ Archives unpacked through tarfile's "data" filter.
 AllenNLP (`models/archival.py` 302) calls `extractall` without a filter.  Python 3.12 and 3.13 warn of that, because a
 member named `../x` or a link may then write outside the folder, and Python 3.14 filters by default.  Here every Python
 that has the filter (3.10.12 and 3.11.4 have it too) uses it, so that an archive does the same on all of them: a member
-that points outside is a `tarfile.FilterError` which names it.  A file that is no archive is an error which names the file.
+that points outside is a `tarfile.FilterError` which names it.  A file that is no archive is an error which names the
+file.
 """
 
 import gzip
@@ -58,8 +59,8 @@ def _extract(file: Union[str, os.PathLike], folder: str) -> None:
             archive.extractall(folder, filter="data")
     except (tarfile.ReadError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ConfigurationError(
-            f"{file}: expected the archive of a training, such as model.tar.gz, or its folder; this is none, or it is cut "
-            f"short or damaged ({error})."
+            f"{file}: expected the archive of a training, such as model.tar.gz, or its folder; this is none, or it is "
+            f"cut short or damaged ({error})."
         ) from error
 
 

@@ -31,8 +31,8 @@ class EncodedBlock:
     # Parameters
 
     arrays : `Dict[str, np.ndarray]`
-        `hashes`, shape `(num_types,)`, uint32, ascending: `word_hashes` of the types. Of `encode` also, with the sentences in
-        the order of their keys,
+        `hashes`, shape `(num_types,)`, uint32, ascending: `word_hashes` of the types. Of `encode` also, with the
+        sentences in the order of their keys,
         `ids`, shape `(num_tokens,)`, int32: index into `types`;
         `offsets`, shape `(num_sentences + 1,)`, int64: where each sentence begins in `ids`;
         `keys`, shape `(num_sentences,)`, int64, ascending.

@@ -99,8 +99,8 @@ def open_types(corpus: PreparedCorpus) -> TypeWords:
     num_lines = 0 if types is None else len(types)
     if types is None or num_lines != expected:
         raise ValueError(
-            f"{path}: expected {expected:,} lines, as {DESCRIPTION} says, found {num_lines:,}. The file is not whole or "
-            "not of this corpus; copy it anew or prepare the corpus again."
+            f"{path}: expected {expected:,} lines, as {DESCRIPTION} says, found {num_lines:,}. The file is not whole "
+            "or not of this corpus; copy it anew or prepare the corpus again."
         )
     return types
 

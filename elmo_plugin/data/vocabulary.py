@@ -62,8 +62,8 @@ def word_vocabulary(vocab: Vocabulary) -> WordVocabulary:
     """
     if NAMESPACE not in vocab.get_namespaces():
         raise ConfigurationError(
-            f"The vocabulary has no words in the namespace {NAMESPACE!r}. A language model takes its words from a file: "
-            f'"vocabulary": {{"type": "elmo_word_file", "file": "…/vocabulary.txt"}}.'
+            f"The vocabulary has no words in the namespace {NAMESPACE!r}. A language model takes its words from a "
+            f'file: "vocabulary": {{"type": "elmo_word_file", "file": "…/vocabulary.txt"}}.'
         )
     words = vocab.get_index_to_token_vocabulary(NAMESPACE)
     # In its own files AllenNLP writes a line break as a word that text about AllenNLP holds; no word has a line break.

@@ -31,8 +31,9 @@ The classes of words that lexical analysis tells apart, and what the tags of cor
 | TIME  | times                                   | t Tg      |                  |
 
 `TABLES` is this table in another order; a test holds the two together. PFR is the tag set of Peking University's
-People's Daily corpus, whose tags of two letters with a capital are single morphemes of a class; `na` and `vvn` are slips of its
-January 1998. UPOS is that of Universal Dependencies, which has no names of people, places, organisations or times.
+People's Daily corpus, whose tags of two letters with a capital are single morphemes of a class; `na` and `vvn` are
+slips of its January 1998. UPOS is that of Universal Dependencies, which has no names of people, places, organisations
+or times.
 """
 
 from typing import Dict, Mapping, Optional

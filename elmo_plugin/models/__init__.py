@@ -11,4 +11,6 @@ if find_spec("allennlp_models") is not None:
     try:
         import_module("allennlp_models.lm")
     except ImportError as error:
-        logging.getLogger(__name__).warning("allennlp_models is installed, but its part `lm` can't be imported: %s", error)
+        logging.getLogger(__name__).warning(
+            "allennlp_models is installed, but its part `lm` can't be imported: %s", error
+        )

@@ -79,8 +79,8 @@ def open_archive(archive_file: str) -> Archive:
             return load_archive(archive_file)
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"{archive_file} can't be opened ({error}). Give the archive that a training ends with, model.tar.gz, or the "
-            "folder of that training."
+            f"{archive_file} can't be opened ({error}). Give the archive that a training ends with, model.tar.gz, or "
+            "the folder of that training."
         ) from error
 
 

@@ -52,7 +52,11 @@ def usage(directory: Path, options: BilmOptions) -> str:
     if options.char_cnn is None:
         files = " ".join(
             f"{flag} {os.path.join(directory, name)}"
-            for flag, name in (("--options-file", OPTIONS), ("--weight-file", WEIGHTS), ("--vocabulary-file", VOCABULARY))
+            for flag, name in (
+                ("--options-file", OPTIONS),
+                ("--weight-file", WEIGHTS),
+                ("--vocabulary-file", VOCABULARY),
+            )
         )
         return (
             "This biLM reads word ids, which no indexer makes, so it can't be an embedder in a configuration. Embed "
@@ -69,8 +73,8 @@ def usage(directory: Path, options: BilmOptions) -> str:
     obstacles = obstacles_for_allennlp(options)
     if obstacles:
         lines.append(
-            f"AllenNLP's own Elmo (elmo_token_embedder) can't read these files: {'; '.join(obstacles)}. The embedder elmo "
-            "can."
+            f"AllenNLP's own Elmo (elmo_token_embedder) can't read these files: {'; '.join(obstacles)}. The embedder "
+            "elmo can."
         )
     return "\n".join(lines)
 

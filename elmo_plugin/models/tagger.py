@@ -200,8 +200,8 @@ def _check_that_all_have_words(mask: torch.Tensor) -> None:
     empty = torch.nonzero(~mask.any(dim=1)).flatten().tolist()
     if empty:
         raise ConfigurationError(
-            f"Sentence {empty[0] + 1} of a batch of {mask.size(0)} has no word, so there is nothing to tag in it. Leave "
-            f"such sentences out, as the readers and predictors of elmo_plugin do."
+            f"Sentence {empty[0] + 1} of a batch of {mask.size(0)} has no word, so there is nothing to tag in it. "
+            "Leave such sentences out, as the readers and predictors of elmo_plugin do."
         )
 
 

@@ -29,9 +29,9 @@ class ElmoPrecomputedEmbedder(LayerMixer):
     A biLM's layers, looked up by sentence in a store that `allennlp elmo TEXT STORE --all --format store …` wrote, and
     mixed by weights that the task learns, as "elmo" mixes them. An epoch then costs no more than the mix.
 
-    Sentences that the store lacks are computed with `options_file` and `weight_file`, where these are given; the store must
-    have been computed with the same weights. An archive holds neither store nor biLM. To predict new sentences, give both
-    files as overrides: `predict … -o '{"model.text_field_embedder.token_embedders.elmo.options_file": …}'`.
+    Sentences that the store lacks are computed with `options_file` and `weight_file`, where these are given; the store
+    must have been computed with the same weights. An archive holds neither store nor biLM. To predict new sentences,
+    give both files as overrides: `predict … -o '{"model.text_field_embedder.token_embedders.elmo.options_file": …}'`.
 
     Layer norm is over the words of a batch, and not over their sentences' `<S>` and `</S>` too, which are not stored.
 

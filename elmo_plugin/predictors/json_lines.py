@@ -15,8 +15,8 @@ from elmo_plugin.predictors.inputs import shortened
 
 class JsonLinesPredictor(Predictor):
     """
-    Reads a line of JSON for each input and writes one, in which letters of any language stand as they are. One input is a
-    batch of one. A subclass has `expected` and says what comes of a batch.
+    Reads a line of JSON for each input and writes one, in which letters of any language stand as they are. One input is
+    a batch of one. A subclass has `expected` and says what comes of a batch.
     """
 
     expected: str

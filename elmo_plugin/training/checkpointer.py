@@ -146,10 +146,10 @@ class WholeCheckpointer(Checkpointer):
         without = [number for number, places in enumerate(found) if not places]
         if len(without) < len(found):
             raise ConfigurationError(
-                f"Of the {len(found)} processes, number {', '.join(map(str, without)) or 'none'} found no checkpoint in "
-                f"its serialization directory (here {self._serialization_dir}), and there is none that all have. Copy "
-                f"the files model_state_*.th and training_state_*.th of one machine to the others, and go on with "
-                f"--recover."
+                f"Of the {len(found)} processes, number {', '.join(map(str, without)) or 'none'} found no checkpoint "
+                f"in its serialization directory (here {self._serialization_dir}), and there is none that all have. "
+                "Copy the files model_state_*.th and training_state_*.th of one machine to the others, and go on with "
+                "--recover."
             )
 
     def _restore_best(self, place: Place, model_state: Dict[str, Any], training_state: Dict[str, Any]) -> None:

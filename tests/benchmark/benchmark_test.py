@@ -20,7 +20,14 @@ from elmo_plugin.bilm.options import BilmOptions
 CPU = torch.device("cpu")
 TINY = {
     "char_cnn": {"embedding": {"dim": 4}, "filters": [[1, 4], [2, 8]], "max_characters_per_token": 50, "n_highway": 1},
-    "lstm": {"dim": 16, "projection_dim": 8, "n_layers": 2, "cell_clip": 3, "proj_clip": 3, "use_skip_connections": True},
+    "lstm": {
+        "dim": 16,
+        "projection_dim": 8,
+        "n_layers": 2,
+        "cell_clip": 3,
+        "proj_clip": 3,
+        "use_skip_connections": True,
+    },
     "n_tokens_vocab": 200,
 }
 
@@ -135,7 +142,9 @@ def test_the_command_prints_a_table_and_writes_json(monkeypatch, tmp_path, capsy
     monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.NUM_WORDS", 200)
     target = tmp_path / "numbers.json"
     cases = ["inference", "single", "bulk", "training"]
-    call(monkeypatch, "--cases", *cases, "--rounds", "2", "--batch-size", "4", "--bulk-size", "8", "--json", str(target))
+    call(
+        monkeypatch, "--cases", *cases, "--rounds", "2", "--batch-size", "4", "--bulk-size", "8", "--json", str(target)
+    )
     printed = capsys.readouterr().out
     assert "| small, 4 sentences | elmo_plugin |" in printed and "| small, training, 4 x 20" in printed
     content = json.loads(target.read_text())
@@ -147,7 +156,9 @@ def test_allennlp_may_be_left_out(monkeypatch, capsys, options):
     monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.options_of_size", lambda size, num_words: options)
     monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.NUM_SAMPLES", {"small": 20})
     monkeypatch.setattr("elmo_plugin.commands.elmo_benchmark.NUM_WORDS", 200)
-    call(monkeypatch, "--cases", "bulk", "training", "--rounds", "1", "--batch-size", "4", "--bulk-size", "4", "--alone")
+    call(
+        monkeypatch, "--cases", "bulk", "training", "--rounds", "1", "--batch-size", "4", "--bulk-size", "4", "--alone"
+    )
     printed = capsys.readouterr().out
     assert "| small, 4 sentences by length | elmo_plugin |" in printed and "| small, training, 4 x 20" in printed
     assert "AllenNLP" not in printed

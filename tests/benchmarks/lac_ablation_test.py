@@ -65,5 +65,7 @@ def test_a_config_trains_with_it(tmp_path):
         "trainer.num_epochs": 1,
         "evaluate_on_test": False,
     }
-    train_model_from_file("training_configs/lac_with_elmo.jsonnet", str(tmp_path / "out"), overrides=json.dumps(overrides))
+    train_model_from_file(
+        "training_configs/lac_with_elmo.jsonnet", str(tmp_path / "out"), overrides=json.dumps(overrides)
+    )
     assert "training_elmo/gamma" in json.loads((tmp_path / "out" / "metrics.json").read_text())

@@ -111,7 +111,9 @@ def test_what_can_not_be_written_is_an_error_and_leaves_nothing(write, tmp_path,
 class TwoSentencesALine(DatasetReader):
     def _read(self, file_path):
         for line in open(file_path, encoding="utf-8"):
-            yield Instance({"text": ListField([TextField([Token(w) for w in part.split()]) for part in line.split("|")])})
+            yield Instance(
+                {"text": ListField([TextField([Token(w) for w in part.split()]) for part in line.split("|")])}
+            )
 
     def apply_token_indexers(self, instance):
         pass

@@ -14,7 +14,10 @@ def test_what_is_wrong_with_the_input_is_an_error_of_configuration(error):
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(28, "No space left on device"), RuntimeError("[enforce fail at x.cc:672] . unexpected pos 704 vs 5\nmore")],
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("[enforce fail at x.cc:672] . unexpected pos 704 vs 5\nmore"),
+    ],
 )
 def test_a_full_disk_is_an_error_that_says_how_much_room_there_is(tmp_path, error):
     message = str(error).splitlines()[0].replace("[", r"\[")

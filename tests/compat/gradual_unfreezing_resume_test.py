@@ -16,7 +16,9 @@ def test_a_resumed_training_is_the_one_that_was_not_stopped(tmp_path):
 
 def scheduler_over(parameters):
     groups = [{"params": [parameter]} for parameter in parameters] + [{"params": []}]
-    return SlantedTriangular(torch.optim.SGD(groups, lr=0.1), num_epochs=4, num_steps_per_epoch=3, gradual_unfreezing=True)
+    return SlantedTriangular(
+        torch.optim.SGD(groups, lr=0.1), num_epochs=4, num_steps_per_epoch=3, gradual_unfreezing=True
+    )
 
 
 def test_what_is_frozen_in_an_epoch_is_frozen_when_it_is_taken_up():

@@ -31,7 +31,9 @@ def killed_at_the_third_word(monkeypatch):
 
 
 def words_in(folder) -> list:
-    return [word for _, word in sorted(Vocabulary.from_files(str(folder)).get_index_to_token_vocabulary("words").items())]
+    return [
+        word for _, word in sorted(Vocabulary.from_files(str(folder)).get_index_to_token_vocabulary("words").items())
+    ]
 
 
 def test_without_the_mend_a_process_killed_in_between_leaves_fewer_words(tmp_path, killed_at_the_third_word):

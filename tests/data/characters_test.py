@@ -4,7 +4,9 @@ from elmo_plugin.data.characters import characters_of, half_width, sentences_of
 
 
 def cut(text, **settings):
-    return ["".join(character.text for character in sentence) for sentence in sentences_of(characters_of(text), **settings)]
+    return [
+        "".join(character.text for character in sentence) for sentence in sentences_of(characters_of(text), **settings)
+    ]
 
 
 def test_only_digits_and_latin_letters_become_narrow():

@@ -95,7 +95,10 @@ def test_the_shipped_config_trains_the_head_first_and_its_archive_needs_no_other
         lines = text.readlines()
     (tmp_path / "text.txt").write_text("".join(lines[:300]))
     overrides = {
-        "model.initializer": {"options_file": str(tmp_path / "options.json"), "weight_file": str(tmp_path / "weights.hdf5")},
+        "model.initializer": {
+            "options_file": str(tmp_path / "options.json"),
+            "weight_file": str(tmp_path / "weights.hdf5"),
+        },
         "train_data_path": str(tmp_path / "text.txt"),
         "validation_data_path": str(tmp_path / "text.txt"),
         "trainer.num_epochs": 2,
@@ -105,7 +108,8 @@ def test_the_shipped_config_trains_the_head_first_and_its_archive_needs_no_other
         patch.setattr("sys.argv", [*argv, "-o", json.dumps(overrides)])
         main()
     perplexities = [
-        json.loads((tmp_path / "out" / f"metrics_epoch_{epoch}.json").read_text())["validation_perplexity"] for epoch in (0, 1)
+        json.loads((tmp_path / "out" / f"metrics_epoch_{epoch}.json").read_text())["validation_perplexity"]
+        for epoch in (0, 1)
     ]
     assert perplexities[1] < perplexities[0]
     states = [torch.load(tmp_path / "out" / f"model_state_e{epoch}_b0.th") for epoch in (1, 2)]

@@ -191,7 +191,9 @@ def test_without_decoding_in_training_it_learns_the_same_and_tells_metrics_of_ev
     assert without.get_metrics(reset=True)["accuracy"] == with_tags.get_metrics()["accuracy"]
 
 
-@pytest.mark.parametrize("others, message", [(0, "Sentence 1 of a batch of 1 has no"), (2, "Sentence 3 of a batch of 3")])
+@pytest.mark.parametrize(
+    "others, message", [(0, "Sentence 1 of a batch of 1 has no"), (2, "Sentence 3 of a batch of 3")]
+)
 def test_a_sentence_without_words_is_an_error(vocabulary, instances, others, message):
     reader = TaggingReader()
     empty = reader.text_to_instance([], [])

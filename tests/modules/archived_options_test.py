@@ -62,7 +62,10 @@ def trained(project_root, tmp_path_factory):
         save_weights(bilm, folder / "two" / "weights.hdf5")
         embedders = config["model"]["text_field_embedder"]["token_embedders"]
         for name, width, state in (("one", 50, "steady"), ("two", 10, "stateful")):
-            files = {"options_file": str(folder / name / "options.json"), "weight_file": str(folder / name / "weights.hdf5")}
+            files = {
+                "options_file": str(folder / name / "options.json"),
+                "weight_file": str(folder / name / "weights.hdf5"),
+            }
             config["dataset_reader"]["token_indexers"][name] = {"type": "elmo_character_ids", "max_characters": width}
             embedders[name] = {"type": "elmo", **files, "state": state, "requires_grad": name == "two"}
         del config["dataset_reader"]["token_indexers"]["elmo"], embedders["elmo"]

@@ -36,7 +36,9 @@ def write_store(folder, lines):
     bilm = load_bilm(FIXTURE / "options.json", FIXTURE / "weights.hdf5")
     reader = SentenceReader(bilm, "steady", steady_state_of(bilm, FIXTURE / "weights.hdf5"))
     description = describe_store(reader, "float32")
-    write_dump(reader, lines, folder, DumpSettings(), True, None, lambda path: StoreWriter(path, description, reader.steady))
+    write_dump(
+        reader, lines, folder, DumpSettings(), True, None, lambda path: StoreWriter(path, description, reader.steady)
+    )
     return str(folder)
 
 
@@ -85,8 +87,14 @@ def test_the_vectors_and_the_gradients_of_the_mix_are_those_of_the_live_bilm(sto
 
 def test_projection_and_dropout_are_as_in_elmo(store):
     stored = embedder_of("elmo_precomputed", store=store, projection_dim=5)
-    assert stored.get_output_dim() == 5 and stored(characters(LINES)).shape == (7, max(map(len, map(str.split, LINES))), 5)
-    dropped = TokenEmbedder.from_params(Params({"type": "elmo_precomputed", "store": store})).train()(characters(LINES[:1]))
+    assert stored.get_output_dim() == 5 and stored(characters(LINES)).shape == (
+        7,
+        max(map(len, map(str.split, LINES))),
+        5,
+    )
+    dropped = TokenEmbedder.from_params(Params({"type": "elmo_precomputed", "store": store})).train()(
+        characters(LINES[:1])
+    )
     assert 0.2 < (dropped == 0).float().mean() < 0.8
 
 
@@ -99,7 +107,11 @@ def test_layer_norm_is_over_the_words(store):
 
 def test_the_state_dict_holds_no_bilm(store):
     stored = embedder_of("elmo_precomputed", store=store, **FILES)
-    assert set(stored.state_dict()) == {"elmo_store_json", "scalar_mix_0.gamma", *(f"scalar_mix_0.scalar_parameters.{j}" for j in range(3))}
+    assert set(stored.state_dict()) == {
+        "elmo_store_json",
+        "scalar_mix_0.gamma",
+        *(f"scalar_mix_0.scalar_parameters.{j}" for j in range(3)),
+    }
 
 
 def test_new_sentences_are_computed_where_the_weights_are_given_and_the_log_says_so(store, caplog):
@@ -121,17 +133,27 @@ def other_weights(folder):
 
 
 def test_other_weights_than_those_of_the_store_are_refused(store, tmp_path):
-    with pytest.raises(ConfigurationError, match="The embedder elmo_precomputed: The store was computed with a biLM of fingerpr"):
-        embedder_of("elmo_precomputed", store=store, options_file=FILES["options_file"], weight_file=other_weights(tmp_path))
+    with pytest.raises(
+        ConfigurationError, match="The embedder elmo_precomputed: The store was computed with a biLM of fingerpr"
+    ):
+        embedder_of(
+            "elmo_precomputed", store=store, options_file=FILES["options_file"], weight_file=other_weights(tmp_path)
+        )
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"store": "nowhere"}, "nowhere is no store of vectors: .* Give the folder that `allennlp elmo TEXT FOLDER --all --format st"),
+        (
+            {"store": "nowhere"},
+            "nowhere is no store of vectors: .* Give the folder that `allennlp elmo TEXT FOLDER --all --format st",
+        ),
         ({"options_file": "o"}, "elmo_precomputed: `weight_file` is missing. Give both files, or neither"),
         ({"weight_file": "w"}, "elmo_precomputed: `options_file` is missing. Give both files, or neither"),
-        ({**FILES, "weight_file": "no.hdf5"}, "no.hdf5.* Give the files of the biLM that the store was computed with, or none"),
+        (
+            {**FILES, "weight_file": "no.hdf5"},
+            "no.hdf5.* Give the files of the biLM that the store was computed with, or none",
+        ),
         ({"scalar_mix_parameters": [1.0]}, "elmo_precomputed: `scalar_mix_parameters` must hold one number"),
         ({"num_output_representations": 0}, "`num_output_representations` of the embedder elmo_precomputed is"),
     ],
@@ -166,11 +188,19 @@ def train(folder, embedder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_a_tagger_learns_from_the_store_what_it_learns_from_the_live_bilm_and_predicts_with_the_weights(tmp_path, store):
+def test_a_tagger_learns_from_the_store_what_it_learns_from_the_live_bilm_and_predicts_with_the_weights(
+    tmp_path, store
+):
     live = train(tmp_path / "live", {"type": "elmo", **FILES})
     copied = shutil.copytree(store, tmp_path / "copied")
     stored = train(tmp_path / "stored", {"type": "elmo_precomputed", "store": str(copied)})
-    for name in ("training_loss", "validation_loss", "validation_f1", "validation_elmo/gamma", "validation_elmo/layer_1"):
+    for name in (
+        "training_loss",
+        "validation_loss",
+        "validation_f1",
+        "validation_elmo/gamma",
+        "validation_elmo/layer_1",
+    ):
         assert stored[name] == pytest.approx(live[name], rel=1e-3), name
     archive = str(tmp_path / "stored" / "model.tar.gz")
     shutil.rmtree(copied)
@@ -190,7 +220,9 @@ def test_a_tagger_learns_from_the_store_what_it_learns_from_the_live_bilm_and_pr
         predictor_of(archive, {**overrides, f"{prefix}.weight_file": other_weights(tmp_path)})
 
 
-def test_an_archive_whose_weights_are_gone_loads_and_says_that_only_stored_sentences_can_be_embedded(tmp_path, store, caplog):
+def test_an_archive_whose_weights_are_gone_loads_and_says_that_only_stored_sentences_can_be_embedded(
+    tmp_path, store, caplog
+):
     description = embedder_of("elmo_precomputed", store=store)._layers.description._asdict()
     torch.save({STORE_BUFFER: json_to_tensor({"store": "gone", "description": description})}, tmp_path / "weights.th")
     with caplog.at_level(logging.WARNING, "elmo_plugin"):

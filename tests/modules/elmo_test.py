@@ -35,7 +35,11 @@ def bilm_folder(project_root, tmp_path):
 
 
 def embedder_of(folder, **arguments):
-    settings = {"options_file": str(folder / "options.json"), "weight_file": str(folder / "weights.hdf5"), "dropout": 0.0}
+    settings = {
+        "options_file": str(folder / "options.json"),
+        "weight_file": str(folder / "weights.hdf5"),
+        "dropout": 0.0,
+    }
     return TokenEmbedder.from_params(Params({"type": "elmo", **settings, **arguments}))
 
 
@@ -89,7 +93,9 @@ def test_a_sentence_has_the_same_vectors_in_any_batch_under_a_state_of_its_own(b
 
 
 def test_the_three_policies_give_three_vectors(bilm_folder):
-    vectors = {state: embed(embedder_of(bilm_folder, state=state), SENTENCES) for state in ("zero", "steady", "stateful")}
+    vectors = {
+        state: embed(embedder_of(bilm_folder, state=state), SENTENCES) for state in ("zero", "steady", "stateful")
+    }
     # With nothing read before, there is nothing to carry.
     assert torch.equal(vectors["zero"], vectors["stateful"])
     assert not torch.allclose(vectors["zero"], vectors["steady"], atol=1e-3)
@@ -99,7 +105,9 @@ def test_the_three_policies_give_three_vectors(bilm_folder):
 
 
 def test_steady_is_the_default(bilm_folder):
-    assert torch.equal(embed(embedder_of(bilm_folder), SENTENCES), embed(embedder_of(bilm_folder, state="steady"), SENTENCES))
+    assert torch.equal(
+        embed(embedder_of(bilm_folder), SENTENCES), embed(embedder_of(bilm_folder, state="steady"), SENTENCES)
+    )
 
 
 def test_where_there_is_no_word_the_vector_is_zero(bilm_folder):
@@ -168,7 +176,9 @@ def test_parameters_of_the_mix_have_the_names_that_patterns_of_regularizers_matc
     assert names == {"scalar_mix_0.gamma", *(f"scalar_mix_0.scalar_parameters.{j}" for j in range(3))}
     with torch.no_grad():
         embedder.scalar_mix_0.scalar_parameters[1].fill_(3.0)
-    regularizer = RegularizerApplicator.from_params(Params({"regexes": [["scalar_parameters", {"type": "l2", "alpha": 0.1}]]}))
+    regularizer = RegularizerApplicator.from_params(
+        Params({"regexes": [["scalar_parameters", {"type": "l2", "alpha": 0.1}]]})
+    )
     assert regularizer(embedder).item() == pytest.approx(0.9)
 
 
@@ -218,7 +228,9 @@ def save_bilm(bilm, folder):
 def test_the_width_of_a_word_is_that_of_the_options(tmp_path):
     embedder = embedder_of(save_bilm(small_bilm(), tmp_path / "small"), state="zero").eval()
     assert embedder(characters(SENTENCES, width=10)).shape == (4, 7, 8)
-    with pytest.raises(ConfigurationError, match="The embedder elmo: .*num_tokens, 10.* shape is .4, 7, 50.*token indexer"):
+    with pytest.raises(
+        ConfigurationError, match="The embedder elmo: .*num_tokens, 10.* shape is .4, 7, 50.*token indexer"
+    ):
         embedder(characters(SENTENCES))
 
 
@@ -231,13 +243,29 @@ def break_weights(folder):
     "break_it, arguments, message",
     [
         (None, {"state": "steddy"}, "`state` of the embedder elmo must be one of .*zero.* but it is 'steddy'"),
-        (None, {"scalar_mix_parameters": [1, 2]}, "The embedder elmo: `scalar_mix_parameters` must hold one number .* 3 "),
-        (lambda f: (f / "options.json").unlink(), {}, "options.json.*Give the paths .* `allennlp elmo-export ARCHIVE DIR`"),
-        (lambda f: (f / "weights.hdf5").unlink(), {}, "weights.hdf5.*Give the paths .* `allennlp elmo-export ARCHIVE DIR`"),
+        (
+            None,
+            {"scalar_mix_parameters": [1, 2]},
+            "The embedder elmo: `scalar_mix_parameters` must hold one number .* 3 ",
+        ),
+        (
+            lambda f: (f / "options.json").unlink(),
+            {},
+            "options.json.*Give the paths .* `allennlp elmo-export ARCHIVE DIR`",
+        ),
+        (
+            lambda f: (f / "weights.hdf5").unlink(),
+            {},
+            "weights.hdf5.*Give the paths .* `allennlp elmo-export ARCHIVE DIR`",
+        ),
         (lambda f: (f / "options.json").write_text("{}"), {}, "The embedder elmo: .*The options have no 'lstm'"),
         (lambda f: (f / "weights.hdf5").write_bytes(b"x"), {}, "The embedder elmo: .*is not a readable HDF5 file"),
         (break_weights, {}, "The embedder elmo: .*does not fit the options:\n  char_embed: expected shape .261, 8."),
-        (lambda f: (f / "sidecar.hdf5").write_bytes(b"x"), {}, "The embedder elmo, steady state: .*sidecar.hdf5 is not a"),
+        (
+            lambda f: (f / "sidecar.hdf5").write_bytes(b"x"),
+            {},
+            "The embedder elmo, steady state: .*sidecar.hdf5 is not a",
+        ),
         (None, {"sidecar_file": "none.hdf5"}, "The embedder elmo, steady state: .*none.hdf5"),
     ],
 )
@@ -260,7 +288,9 @@ def test_a_bilm_of_word_ids_needs_another_policy_or_a_sidecar(tmp_path):
     del given["char_cnn"]
     bilm = type(small_bilm())(small_bilm().options.from_dict(given))
     folder = save_bilm(bilm, tmp_path / "words")
-    with pytest.raises(ConfigurationError, match="word ids has no steady state without a sidecar file. Give one .`sidecar_file`"):
+    with pytest.raises(
+        ConfigurationError, match="word ids has no steady state without a sidecar file. Give one .`sidecar_file`"
+    ):
         embedder_of(folder)
     embedder = embedder_of(folder, state="zero")
     assert embedder(torch.tensor([[3, 4, 0], [5, 6, 7]])).shape == (2, 3, 8)

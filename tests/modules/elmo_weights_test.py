@@ -42,7 +42,9 @@ def test_what_is_saved_is_the_same(embedder_with, tokens):
 def test_weights_that_are_loaded_later_are_packed_anew(embedder_with, tokens):
     exact, near = embedder_with(), embedder_with(weights="float16")
     near(tokens)
-    changed = {name: 0.5 * tensor if name.endswith("weight_input") else tensor for name, tensor in near.state_dict().items()}
+    changed = {
+        name: 0.5 * tensor if name.endswith("weight_input") else tensor for name, tensor in near.state_dict().items()
+    }
     for embedder in (exact, near):
         torch.nn.Sequential(embedder).load_state_dict({f"0.{name}": tensor for name, tensor in changed.items()})
     expected = exact(tokens)

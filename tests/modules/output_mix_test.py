@@ -49,5 +49,7 @@ def test_one_mix_is_all_input():
 
 
 def test_more_than_two_mixes_are_refused():
-    with pytest.raises(ConfigurationError, match="token_embedder_elmo is 3; this model has two places.*Set it to 1 or 2"):
+    with pytest.raises(
+        ConfigurationError, match="token_embedder_elmo is 3; this model has two places.*Set it to 1 or 2"
+    ):
         OutputMix(embedder_of(3))

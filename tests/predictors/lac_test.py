@@ -109,7 +109,9 @@ def test_lines_are_text_unless_they_are_announced_as_json(predictor, model):
     assert predictor.load_line('{"text": "a"}\r\n') == {"text": '{"text": "a"}'}
     with_json = LacPredictor(model, LacReader(), json_lines=True)
     assert with_json.load_line('{"text": "a"}\n') == {"text": "a"}
-    with pytest.raises(ConfigurationError, match='JSON object like {"text": .* on each line, found 春天 .*leave json_lines out'):
+    with pytest.raises(
+        ConfigurationError, match='JSON object like {"text": .* on each line, found 春天 .*leave json_lines out'
+    ):
         with_json.load_line("春天\n")
     assert predictor.dump_line({"text": "北京"}) == '{"text": "北京"}\n'
     assert json.loads(predictor.dump_line({"text": "a\nb"})) == {"text": "a\nb"}
@@ -132,9 +134,13 @@ def test_inputs_of_another_form_are_an_error_that_shows_what_is_expected(predict
 
 
 def test_another_reader_or_no_batch_is_an_error(model):
-    with pytest.raises(ConfigurationError, match="needs the reader elmo_lac, but the archive has a TaggingReader. Leave"):
+    with pytest.raises(
+        ConfigurationError, match="needs the reader elmo_lac, but the archive has a TaggingReader. Leave"
+    ):
         LacPredictor(model, TaggingReader())
-    with pytest.raises(ConfigurationError, match="elmo_tagger needs the reader elmo_tagging.*give --predictor elmo_lac"):
+    with pytest.raises(
+        ConfigurationError, match="elmo_tagger needs the reader elmo_tagging.*give --predictor elmo_lac"
+    ):
         TaggerPredictor(model, LacReader())
     with pytest.raises(ConfigurationError, match="batch_size of the predictor elmo_lac must be 1 or more, but it is 0"):
         LacPredictor(model, LacReader(), batch_size=0)

@@ -95,7 +95,13 @@ def config_of(snippet, tmp_path, project_root):
     return Params.from_file(str(path)).as_dict()
 
 
-REQUIRED = {"train_data": "'a'", "heldout_data": "'b'", "vocabulary_file": "'c'", "cell_dim": "4", "projection_dim": "2"}
+REQUIRED = {
+    "train_data": "'a'",
+    "heldout_data": "'b'",
+    "vocabulary_file": "'c'",
+    "cell_dim": "4",
+    "projection_dim": "2",
+}
 
 
 @pytest.mark.parametrize("missing", REQUIRED)

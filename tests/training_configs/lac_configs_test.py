@@ -76,6 +76,9 @@ def test_columns_train_too_and_without_names_there_is_nothing_to_tell_of_them(tm
     with pytest.raises(ConfigurationError, match="None of the names .* is a type of the tags"):
         train_model_from_file(BASELINE, str(tmp_path / "names"), overrides=json.dumps(overrides))
     model = train_model_from_file(
-        BASELINE, str(tmp_path / "out"), overrides=json.dumps({**overrides, "model.names": ["nz", "n"]}), return_model=True
+        BASELINE,
+        str(tmp_path / "out"),
+        overrides=json.dumps({**overrides, "model.names": ["nz", "n"]}),
+        return_model=True,
     )
     assert "S-n" in model.vocab.get_token_to_index_vocabulary("labels")

@@ -76,16 +76,21 @@ class ElmoStreamLoader(DataLoader):
     ) -> None:
         if not isinstance(reader, ElmoSentencesReader):
             raise ConfigurationError(
-                f"The data loader elmo_stream needs sentences, but the dataset reader is a {type(reader).__name__}. Use "
-                f'"dataset_reader": {{"type": "elmo_sentences"}}.'
+                f"The data loader elmo_stream needs sentences, but the dataset reader is a {type(reader).__name__}. "
+                'Use "dataset_reader": {"type": "elmo_sentences"}.'
             )
-        for name, value, least in (("batch_size", batch_size, 1), ("num_steps", num_steps, 1), ("prefetch", prefetch, 0)):
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("num_steps", num_steps, 1),
+            ("prefetch", prefetch, 0),
+        ):
             if value is not None and value < least:
                 raise ConfigurationError(f"`{name}` of elmo_stream must be at least {least}, but it is {value}.")
         if max_characters is not None and max_characters < 3:
             raise ConfigurationError(
-                f"`max_characters` of elmo_stream must be at least 3 (begin of word, one byte, end of word), or null for a "
-                f"model of word ids, but it is {max_characters}. Give 'max_characters_per_token' of the model's options."
+                "`max_characters` of elmo_stream must be at least 3 (begin of word, one byte, end of word), or null "
+                f"for a model of word ids, but it is {max_characters}. Give 'max_characters_per_token' of the model's "
+                "options."
             )
         self.reader, self.data_path = reader, str(data_path)
         self.batch_size, self.num_steps, self.max_characters = batch_size, num_steps, max_characters
@@ -161,7 +166,7 @@ class ElmoStreamLoader(DataLoader):
         return self._planned[1]
 
     def __len__(self) -> int:
-        """Windows in the coming epoch. (The cut into rows depends on the order, so it may differ by one between epochs.)"""
+        """Windows in the coming epoch. (The cut into rows depends on the order, so it may change by one.)"""
         return len(self._streams(self._epoch))
 
     def __iter__(self) -> Iterator[TensorDict]:

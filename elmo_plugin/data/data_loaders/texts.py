@@ -42,7 +42,9 @@ def open_text(data_path: str, reader: ElmoSentencesReader, words: WordVocabulary
     corpus, split = found
     types = open_types(corpus)
     check_vocabulary(corpus, types, words.words)
-    shards = [TextShard(numpy.asarray(s.ids), numpy.asarray(s.offsets), str(s.ids.filename)) for s in open_shards(*found)]
+    shards = [
+        TextShard(numpy.asarray(s.ids), numpy.asarray(s.offsets), str(s.ids.filename)) for s in open_shards(*found)
+    ]
     table = TypeTable(numpy.frombuffer(types.data, dtype=numpy.uint8), types.begins)
     text = EncodedText(shards, table, len(words)).first(reader.max_instances)
     if reader.max_instances is None:

@@ -66,8 +66,8 @@ def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
                 yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), f"{path}, line {number}")
         except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
             raise ConfigurationError(
-                f"{path}, after line {number}: the file is not a whole {kind} file ({error}). Copy or compress it anew; "
-                f"if it is plain text, remove {ending} from its name."
+                f"{path}, after line {number}: the file is not a whole {kind} file ({error}). Copy or compress it "
+                f"anew; if it is plain text, remove {ending} from its name."
             ) from error
 
 

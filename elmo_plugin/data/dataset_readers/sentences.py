@@ -52,8 +52,8 @@ class ElmoSentencesReader(DatasetReader):
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
         if word_column is None and (separator is not None or comment_prefix is not None):
             raise ConfigurationError(
-                "The reader elmo_sentences: separator and comment_prefix are of files of columns. Set word_column too, or "
-                "leave them out."
+                "The reader elmo_sentences: separator and comment_prefix are of files of columns. Set word_column too, "
+                "or leave them out."
             )
         self._columns = None
         if word_column is not None:

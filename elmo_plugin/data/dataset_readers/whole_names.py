@@ -60,8 +60,8 @@ def classed_words(
 def family_and_given(words: Sequence[str]) -> List[int]:
     """
     How many of neighbouring words, all with the tag of a person, belong to each person: a family name (one character,
-    or one of the known ones of two) takes the word behind it. A word alone is a person, such as a foreign name. The three
-    words of a married name (`陈 方 安生`: husband's, own, given) are one person where nobody else stands beside.
+    or one of the known ones of two) takes the word behind it. A word alone is a person, such as a foreign name. The
+    three words of a married name (`陈 方 安生`: husband's, own, given) are one person where nobody else stands beside.
     """
     if len(words) == 3 and len(words[0]) == len(words[1]) == 1 < len(words[2]):
         return [3]

@@ -47,7 +47,7 @@ class TagsField(SequenceLabelField):
                 place = f"word {index + 1}" if self.source is None else self.source.place(index)
                 raise ConfigurationError(
                     f"{place}: the tag {label!r} is not one of the {len(known)} that the model knows, which come from "
-                    f"the files its vocabulary was made of. Correct the tag, leave its sentence out, or train anew with "
+                    "the files its vocabulary was made of. Correct the tag, leave its sentence out, or train anew with "
                     f'"vocabulary": {{"tokens_to_add": {{"{self._label_namespace}": ["{label}"]}}}}.'
                 )
         super().index(vocab)

@@ -96,7 +96,7 @@ def _check_checkpointer(trainer: GradientDescentTrainer) -> None:
     checkpointer = trainer._checkpointer
     if number_of_workers() > 1 and checkpointer is not None and not isinstance(checkpointer, WholeCheckpointer):
         raise ConfigurationError(
-            f"In distributed training the callback elmo_resume needs the checkpointer elmo_whole, which puts the states "
+            "In distributed training the callback elmo_resume needs the checkpointer elmo_whole, which puts the states "
             f"of all processes into a checkpoint, but the checkpointer is a {type(checkpointer).__name__}. Give the "
             f'trainer "checkpointer": {{"type": "elmo_whole"}}.'
         )

@@ -53,8 +53,8 @@ class CosineWithWarmup(PolynomialDecay):
             raise ConfigurationError(f"`final_fraction` must be from 0 to 1, but it is {final_fraction}.")
         if num_steps_per_epoch is None:
             raise ConfigurationError(
-                "The scheduler elmo_cosine must know how many steps an epoch has, but this data loader does not say. Give "
-                "the loader its length (elmo_stream has one), or another scheduler."
+                "The scheduler elmo_cosine must know how many steps an epoch has, but this data loader does not say. "
+                "Give the loader its length (elmo_stream has one), or another scheduler."
             )
         if not 0 <= warmup_steps < num_epochs * num_steps_per_epoch:
             raise ConfigurationError(

@@ -16,7 +16,8 @@ class BidirectionalPerplexity(Metric):
     Every token counts the same, whatever batch it was in, on all workers together. Losses of a sampled softmax are no
     log-probabilities: for them use `sampled=True`, and what is reported is a loss and called so.
 
-    A GPU is not waited for: until the end of a pass, what is reported leaves out batches whose sums are still under way.
+    A GPU is not waited for: until the end of a pass, what is reported leaves out batches whose sums are still under
+    way.
 
     Registered as a `Metric` with name "elmo_perplexity".
 

@@ -57,7 +57,9 @@ def assert_same_epochs(ours, expected, num_epochs=2):
                     assert value == other[name]
 
 
-@pytest.mark.parametrize("part, files", [("train", "train/*.txt"), ("heldout", "heldout/00000.txt"), ("", "train/*.txt")])
+@pytest.mark.parametrize(
+    "part, files", [("train", "train/*.txt"), ("heldout", "heldout/00000.txt"), ("", "train/*.txt")]
+)
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("max_characters", [50, None])
 def test_its_batches_are_those_of_its_sentences_as_text(prepared, part, files, shuffle, max_characters):
@@ -85,7 +87,9 @@ def test_every_sentence_of_the_preparation_is_read_once_an_epoch(prepared):
     loader = loader_of(prepared / "train", prepared, batch_size=3, num_steps=7, shuffle=True, max_characters=None)
     words = (prepared / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     known = {word: number for number, word in enumerate(words)}
-    lines = [line for path in (prepared / "train").glob("*.txt") for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line for path in (prepared / "train").glob("*.txt") for line in path.read_text(encoding="utf-8").splitlines()
+    ]
     expected = Counter(tuple(known.get(word, 2) for word in line.split()) for line in lines)
     rows = [[], [], []]
     for batch in loader:
@@ -144,7 +148,9 @@ def test_instances_are_those_of_the_text(prepared):
 def test_another_vocabulary_is_an_error(prepared, tmp_path):
     words = (prepared / "vocabulary.txt").read_text(encoding="utf-8").replace("\nc\n", "\nother\n")
     (tmp_path / "vocabulary.txt").write_text(words, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="was prepared with another vocabulary .* 'c' in the corpus and 'other' in"):
+    with pytest.raises(
+        ConfigurationError, match="was prepared with another vocabulary .* 'c' in the corpus and 'other' in"
+    ):
         loader_of(prepared / "train", tmp_path)
 
 
@@ -156,7 +162,9 @@ def test_a_number_that_is_no_type_is_an_error_before_anything_is_learned_from_it
     ids[5] = 10**6
     numpy.save(path, ids)
     loader = loader_of(directory / "train", directory, shuffle=True, prefetch=prefetch)
-    with pytest.raises(ConfigurationError, match=r"00003.ids.npy holds the type 1000000, but there are types from 0 to"):
+    with pytest.raises(
+        ConfigurationError, match=r"00003.ids.npy holds the type 1000000, but there are types from 0 to"
+    ):
         list(loader)
 
 

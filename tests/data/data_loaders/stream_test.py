@@ -63,7 +63,9 @@ def test_batches_hold_windows_of_both_directions_over_distinct_words(path, vocab
             assert batch[name].shape == (1, 5) and batch[name].dtype == torch.int64
     steps = row_of(batches)
     assert len(steps) == NUM_TARGETS
-    read = [[word_to_characters(word, 8) for word in words.split()] for words in ("<S> a b zebra <S> c", "</S> zebra b a")]
+    read = [
+        [word_to_characters(word, 8) for word in words.split()] for words in ("<S> a b zebra <S> c", "</S> zebra b a")
+    ]
     assert [step[0] for step in steps[:6]] == read[0]
     assert [step[1] for step in steps[:6]] == [3, 4, 2, 1, 5, 1]
     assert [step[2] for step in steps[:4]] == read[1]
@@ -147,7 +149,10 @@ def test_it_stands_on_the_device_that_it_was_told(path, vocabulary):
 def test_the_log_counts_sentences_tokens_and_unknown_words(path, vocabulary, caplog):
     with caplog.at_level(logging.INFO, "elmo_plugin"):
         loader_of(path, vocabulary, batch_size=1, num_steps=5)
-    assert "text.txt: 4 sentences, 9 tokens, of which 1 (11.11 %) are <UNK> to the softmax; 3 windows an epoch" in caplog.text
+    assert (
+        "text.txt: 4 sentences, 9 tokens, of which 1 (11.11 %) are <UNK> to the softmax; 3 windows an epoch"
+        in caplog.text
+    )
 
 
 def test_words_that_are_cut_are_counted(tmp_path, vocabulary, caplog):

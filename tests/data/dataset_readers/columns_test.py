@@ -93,12 +93,24 @@ def test_long_sentences_long_words_and_literal_marks_are_kept_as_they_are(tmp_pa
     [
         ("a O\nb\n", {}, r"line 2: expected 2 columns as in the file's first row, found 1: \['b'\]. Complete the row"),
         ("a O\n\nNew York O\n", {}, r"line 3: expected 2 columns .*found 3.*set separator"),
-        ("a\n", {}, r"line 1: word_column 0 and tag_column -1 are the same column of the row \['a'\].*tag_column to null"),
+        (
+            "a\n",
+            {},
+            r"line 1: word_column 0 and tag_column -1 are the same column of the row \['a'\].*tag_column to null",
+        ),
         ("a\tO\n", {"separator": " "}, "line 1: word_column 0 and tag_column -1 are the same.*set separator"),
         ("a O\n", {"word_column": 2}, r"line 1: there is no column 2; the row .* has 2. Set word_column to .* -2 to 1"),
         ("\na O\n", {"tag_column": -3}, r"line 2: there is no column -3; .* Set tag_column to an index from -2 to 1"),
-        ("a\tO\n\tO\n", {"separator": "\t"}, r"line 2: expected a word and a tag, found \['', 'O'\], where one is empty"),
-        ("a\tO\nb\t \n", {"separator": "\t"}, "line 2: expected a word and a tag.*where one is empty.*Complete the row"),
+        (
+            "a\tO\n\tO\n",
+            {"separator": "\t"},
+            r"line 2: expected a word and a tag, found \['', 'O'\], where one is empty",
+        ),
+        (
+            "a\tO\nb\t \n",
+            {"separator": "\t"},
+            "line 2: expected a word and a tag.*where one is empty.*Complete the row",
+        ),
         ("", {}, "file.conll holds no sentence. Expected a word and its tag on each line"),
         ("\n \n\n", {}, "holds no sentence"),
         ("-DOCSTART- O\n\n", {}, "holds no sentence"),
@@ -107,5 +119,7 @@ def test_long_sentences_long_words_and_literal_marks_are_kept_as_they_are(tmp_pa
     ],
 )
 def test_what_is_wrong_is_told_with_file_line_and_remedy(tmp_path, text, settings, message):
-    with pytest.raises(ConfigurationError, match=f"{tmp_path}/file.conll.*{message}" if "holds" not in message else message):
+    with pytest.raises(
+        ConfigurationError, match=f"{tmp_path}/file.conll.*{message}" if "holds" not in message else message
+    ):
         read(tmp_path, text, **settings)

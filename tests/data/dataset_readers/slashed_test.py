@@ -38,7 +38,10 @@ def test_brackets_and_slashes_may_be_words(tmp_path):
 def test_identifiers_and_empty_lines_are_left_out_and_counted(tmp_path):
     counts = Counter()
     text = "19980101-01-001-001/m  好/a\n\n19980101-01-001-002/m\n１９９８/m 来/v\n"
-    assert [words(paragraph) for paragraph in read(tmp_path, text, counts)] == [[("好", "a")], [("１９９８", "m"), ("来", "v")]]
+    assert [words(paragraph) for paragraph in read(tmp_path, text, counts)] == [
+        [("好", "a")],
+        [("１９９８", "m"), ("来", "v")],
+    ]
     assert counts == {"identifiers left out": 2, "lines without words left out": 2}
 
 
@@ -48,11 +51,17 @@ def test_identifiers_and_empty_lines_are_left_out_and_counted(tmp_path):
         ("好/a 来 了/y", "expected word/tag, found '来' as word 2. Give it a tag; or, if it .* take out the space"),
         ("/n", "expected word/tag, found '/n' as word 1"),
         ("好/", "expected word/tag, found '好/' as word 1"),
-        ("[中央/n 电视台/n 来/v", "the bracket before word 1, '中央', is never closed. Close it in the same line, as ]nt"),
+        (
+            "[中央/n 电视台/n 来/v",
+            "the bracket before word 1, '中央', is never closed. Close it in the same line, as ]nt",
+        ),
         ("[[中央/n 电视台/n]nt 来/v", "the bracket before word 1, '中央', is never closed"),
         ("中央/n 电视台/n]nt", "a bracket closes behind '电视台/n]nt', word 2, and none is open"),
         ("[电视台/n]nt]nt", "a bracket closes behind .* and none is open"),
-        ("[中央/n 电视台/n] 来/v", "the bracket that closes behind '电视台/n]', word 2, has no tag. Expected one .* ]nt"),
+        (
+            "[中央/n 电视台/n] 来/v",
+            "the bracket that closes behind '电视台/n]', word 2, has no tag. Expected one .* ]nt",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_line_is_told_with_its_place(tmp_path, line, message):

@@ -76,7 +76,11 @@ def test_patterns_and_gzip_files_are_read_in_order(write, tmp_path):
 def test_sentences_leave_in_the_files_order_and_know_their_documents(write):
     path = write("# new\na O\n\nb O\n# new\nc B-PER\n")
     instances = TaggingReader(document_prefix="# new").read(path)
-    assert [(one["metadata"]["words"], one["metadata"]["document"]) for one in instances] == [(["a"], 1), (["b"], 1), (["c"], 2)]
+    assert [(one["metadata"]["words"], one["metadata"]["document"]) for one in instances] == [
+        (["a"], 1),
+        (["b"], 1),
+        (["c"], 2),
+    ]
 
 
 def test_a_file_without_tags_is_read_where_no_column_is_named(write):
@@ -108,7 +112,8 @@ def test_tags_of_no_scheme_are_an_error_that_shows_each_schemes_first_misfit(wri
 
 def test_a_tag_that_breaks_the_scheme_is_an_error_with_its_line(write):
     with pytest.raises(
-        ConfigurationError, match="file.conll, line 2: 'I-PER' follows 'O', which BIO does not allow.*repair_tags to true"
+        ConfigurationError,
+        match="file.conll, line 2: 'I-PER' follows 'O', which BIO does not allow.*repair_tags to true",
     ):
         list(TaggingReader(source_scheme="BIO").read(write("a O\nb I-PER\n")))
 
@@ -155,7 +160,9 @@ def test_max_instances_is_kept(write):
 
 
 def test_it_is_built_from_a_configuration():
-    reader = DatasetReader.from_params(Params({"type": "elmo_tagging", "tokenizer": {"type": "elmo_spacy", "language": "de"}}))
+    reader = DatasetReader.from_params(
+        Params({"type": "elmo_tagging", "tokenizer": {"type": "elmo_spacy", "language": "de"}})
+    )
     assert isinstance(reader, TaggingReader)
     assert reader.tokenizer.language == "de"
     assert isinstance(pickle.loads(pickle.dumps(reader)).tokenizer, BlankSpacyTokenizer)

@@ -87,5 +87,7 @@ def test_what_was_joined_is_counted(classify):
     "line, what", [("好/a 来/xx", "'xx' of 来"), ("[中央/n 台/n]xx", "'xx' of the bracket behind word 2")]
 )
 def test_an_unknown_tag_is_an_error_that_tells_where_and_what_to_do(classify, line, what):
-    with pytest.raises(ConfigurationError, match=f'file.txt, line 1: the tag {what} is not in .* n .*"more_tags": {{"xx": "n"}}'):
+    with pytest.raises(
+        ConfigurationError, match=f'file.txt, line 1: the tag {what} is not in .* n .*"more_tags": {{"xx": "n"}}'
+    ):
         classify(line)

@@ -71,7 +71,9 @@ def test_a_field_without_words_has_a_tensor_without_rows():
 
 
 def test_a_width_too_small_for_any_word_is_refused():
-    with pytest.raises(ConfigurationError, match="`max_characters` .* at least 3 .* but it is 2. Give 'max_characters_per"):
+    with pytest.raises(
+        ConfigurationError, match="`max_characters` .* at least 3 .* but it is 2. Give 'max_characters_per"
+    ):
         indexer(max_characters=2)
 
 

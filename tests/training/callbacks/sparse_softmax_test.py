@@ -112,8 +112,9 @@ def seconds_of_steps(num_words):
 
 def test_the_time_of_a_step_does_not_grow_with_the_vocabulary():
     """
-    24 times as many words. Dense steps were seen to take 17 times as long; these 1.2 times. What disturbs a step makes it
-    slower, never faster, so the quickest are compared, of no more steps in turns than it takes to see that the bound holds.
+    24 times as many words. Dense steps were seen to take 17 times as long; these 1.2 times. What disturbs a step makes
+    it slower, never faster, so the quickest are compared, of no more steps in turns than it takes to see that the bound
+    holds.
     """
     steps, small, large = (seconds_of_steps(33_000), seconds_of_steps(800_000)), math.inf, math.inf
     for _ in range(100):
