@@ -194,11 +194,11 @@ class ElmoEmbedder:
         batching = Batching(batch_size, token_budget)
         batching.check()
         if self.elmo_bilm.reader.policy == STATEFUL:
-            for block in blocks_of((_checked_sentence(sentence) for sentence in sentences), batch_size):
+            for block in blocks_of((checked_sentence(sentence) for sentence in sentences), batch_size):
                 yield from self.embed_batch(block)
             return
         step = batch_size * SORTED_BATCHES
-        for block in blocks_of((_checked_sentence(sentence) for sentence in sentences), step, token_budget * SORTED_BATCHES):
+        for block in blocks_of((checked_sentence(sentence) for sentence in sentences), step, token_budget * SORTED_BATCHES):
             yield from embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)[0]
 
     def embed_file(
@@ -283,14 +283,24 @@ def _root_of(error: BaseException) -> BaseException:
 
 def _checked(batch: Sequence[Sentence]) -> Sequence[Sentence]:
     for sentence in batch:
-        _checked_sentence(sentence)
+        checked_sentence(sentence)
     return batch
 
 
-def _checked_sentence(sentence: Sentence) -> Sentence:
+def checked_sentence(sentence: Sentence) -> Sentence:
+    """
+    The sentence itself.
+
+    # Raises
+
+    `ValueError` where it is a string, whose characters would be taken for words, or where a word is none.
+    """
     if isinstance(sentence, str):
         raise ValueError(
             f"A sentence must be a list of words, but it is the string {sentence[:40]!r}. Give sentence.split(), or "
             f"list(sentence) where every character is a word."
         )
+    for word in sentence:
+        if not isinstance(word, str):
+            raise ValueError(f"A sentence must be a list of strings, but found {word!r} ({type(word).__name__}) in it.")
     return sentence

@@ -12,7 +12,7 @@ from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state_policy import STEADY
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
-from elmo_plugin.elmo_embedder import choose_device
+from elmo_plugin.elmo_embedder import checked_sentence, choose_device
 
 
 class ElmoLanguageModel:
@@ -51,16 +51,17 @@ class ElmoLanguageModel:
 
         # Raises
 
-        `ValueError` where its sidecar holds no softmax; errors of the four files.
+        `ValueError` where there is no sidecar, or no softmax in it; errors of the other files.
         """
         folder = Path(directory)
         bilm = load_bilm(folder / "options.json", folder / "weights.hdf5")
         vocabulary = WordVocabulary.from_file(folder / "vocabulary.txt")
-        softmax = load_sidecar(folder / FILE_NAME, bilm.options).softmax
+        has_sidecar = (folder / FILE_NAME).is_file()
+        softmax = load_sidecar(folder / FILE_NAME, bilm.options).softmax if has_sidecar else None
         if softmax is None:
             raise ValueError(
-                f"{folder / FILE_NAME} holds no softmax, so this biLM can embed words but not predict them. Give the "
-                f"folder of an export, or an archive of a language model."
+                f"{folder / FILE_NAME} {'holds no softmax' if has_sidecar else 'is not there'}, so this biLM can embed "
+                f"words but not predict them. Give the folder of an export, or an archive of a language model."
             )
         steady = steady_state_of(bilm, folder / "weights.hdf5") if state == STEADY else None
         words = vocabulary if bilm.options.char_cnn is None else None
@@ -101,15 +102,19 @@ class ElmoLanguageModel:
         # Parameters
 
         text : sentences of words, or a string of one tokenised sentence a line; its blank lines are none.
+
+        # Raises
+
+        `ValueError` where a sentence is a string, or there is none.
         """
         if isinstance(text, str):
             text = [line.split() for line in text.splitlines() if line.split()]
-        return self.scorer.perplexity(text, batching)
+        return self.scorer.perplexity((checked_sentence(sentence) for sentence in text), batching)
 
     def log_probabilities(self, sentence: Sentence) -> LogProbabilities:
         """Of each word of a sentence, in both directions."""
-        return self.scorer.log_probabilities([sentence])[0][0]
+        return self.scorer.log_probabilities([checked_sentence(sentence)])[0][0]
 
     def substitutes(self, sentence: Sentence, position: int, count: int = 10) -> List[Tuple[str, float]]:
         """The words that would fit best in the place of a word; see `SentenceScorer.substitutes`."""
-        return self.scorer.substitutes(sentence, position, count)
+        return self.scorer.substitutes(checked_sentence(sentence), position, count)

@@ -196,6 +196,11 @@ def test_a_string_in_place_of_words_is_refused():
             call("I ate")
 
 
+def test_words_that_are_no_strings_are_refused():
+    with pytest.raises(ValueError, match=r"a list of strings, but found 7 \(int\)"):
+        embedder().embed_sentence(["I", 7])
+
+
 @pytest.mark.parametrize(
     "named, message",
     [

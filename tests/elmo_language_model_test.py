@@ -45,6 +45,26 @@ def test_a_bilm_without_a_softmax_is_refused(tmp_path):
         ElmoLanguageModel.from_export(tmp_path / "export")
 
 
+def test_files_without_a_sidecar_are_said_to_predict_nothing(tmp_path):
+    for name in ("options.json", "weights.hdf5", "vocabulary.txt"):
+        shutil.copy(FIXTURE / name, tmp_path / name)
+    with pytest.raises(ValueError, match="sidecar.hdf5 is not there, so this biLM can embed words but not predict them"):
+        ElmoLanguageModel.from_export(tmp_path)
+
+
+def test_a_file_in_place_of_an_exports_folder_is_named():
+    with pytest.raises(FileNotFoundError, match="There is no options file .*weights.hdf5/options.json"):
+        ElmoLanguageModel.from_export(FIXTURE / "weights.hdf5")
+
+
+def test_a_string_is_not_taken_for_a_sentence_of_characters():
+    model = ElmoLanguageModel.from_export(FIXTURE)
+    message = "must be a list of words, but it is the string 'I ate'. Give sentence.split()"
+    for score in (model.log_probabilities, lambda s: model.substitutes(s, 0), lambda s: model.perplexity([s])):
+        with pytest.raises(ValueError, match=message):
+            score("I ate")
+
+
 def test_a_missing_gpu_is_refused():
     with pytest.raises(ValueError, match="There is no device cuda:99"):
         ElmoLanguageModel.from_export(FIXTURE, cuda_device=99)

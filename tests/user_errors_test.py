@@ -42,7 +42,21 @@ def test_a_key_that_nothing_takes_is_named():
 def test_what_is_no_json_is_shown():
     with pytest.raises(EXPLAINED) as caught:
         json.loads("It rained all day.")
-    assert explanation(caught.value) == "Expected JSON, found 'It rained all day.': Expecting value: line 1 column 1 (char 0)."
+    shown = "Expected JSON, found 'It rained all day.': Expecting value: line 1 column 1 (char 0)."
+    assert explanation(caught.value) == shown
+
+
+def test_what_is_no_text_in_utf8_is_said_to_be_converted():
+    with pytest.raises(EXPLAINED) as caught:
+        b"\xff\xfe".decode("utf-8")
+    message = explanation(caught.value)
+    assert message is not None and "no text in UTF-8 ('utf-8' codec can't decode byte 0xff" in message
+    assert "iconv -f LATIN1 -t UTF-8" in message
+
+
+def test_a_gpu_that_is_not_there_is_said_to_be_left_out():
+    message = explanation(RuntimeError("No CUDA GPUs are available"))
+    assert message is not None and message.startswith("There is no GPU to use: No CUDA GPUs are available. Without one")
 
 
 @pytest.mark.parametrize("kind", [FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError])
@@ -54,6 +68,6 @@ def test_errors_of_configurations_are_their_own_message():
     assert explanation(ConfigurationError("the loader: too few")) == "the loader: too few"
 
 
-@pytest.mark.parametrize("error", [TypeError("unsupported operand"), RuntimeError("mat1 and mat2 shapes cannot be multiplied")])
+@pytest.mark.parametrize("error", [TypeError("unsupported operand"), RuntimeError("shapes cannot be multiplied")])
 def test_faults_of_the_program_are_not_explained(error: Exception):
     assert explanation(error) is None

@@ -144,7 +144,7 @@ class BilmOptions:
         """
         try:
             given = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise FileNotFoundError(
                 f"There is no options file {path}. Give the path of a biLM's options.json."
             ) from None

@@ -130,6 +130,8 @@ def open_hdf5(path: PathLike, what: str) -> h5py.File:
 
     `FileNotFoundError` where there is none, `ValueError` where it is none or is cut short.
     """
+    if Path(path).is_dir():
+        raise FileNotFoundError(f"{path} is a folder; expected the {what}. Give the path of the file in it.")
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no {what} {path}. Check the path.")
     try:

@@ -250,6 +250,10 @@ class Lines:
         self._kept: Optional[List[str]] = None
         if path == STANDARD_INPUT:
             self._kept = [line.strip() for line in sys.stdin]
+        elif os.path.isdir(path):
+            raise ValueError(
+                f"{path} is a folder. Give a text of one tokenised sentence a line, or - for standard input."
+            )
         elif not os.path.isfile(path):
             raise ValueError(
                 f"There is no file {path}. Give a text of one tokenised sentence a line, or - for standard input."

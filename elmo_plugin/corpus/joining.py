@@ -64,8 +64,9 @@ def merge_corpora(parts: Sequence[str], output: Path, settings: Settings, work: 
 
     `ValueError` where a part is missing, named twice, damaged, or the only one with or without sentences.
     """
-    check_replaceable(output, work.force)
+    # Before the output: where names were given in another order, a corpus would stand where --force replaces it.
     corpora = _open(parts, output)
+    check_replaceable(output, work.force)
     _check_files(corpora, work)
     names = [name for name in (TRAIN, HELD_OUT) if any(name in c.description["splits"] for c in corpora)]
     sizes = {name: _total_sizes(corpora, name) for name in names}

@@ -171,6 +171,12 @@ def test_a_truncated_file_is_refused_by_name_wherever_it_ends(share, tmp_path, r
         load_bilm_of(tmp_path, variant("two layers"))
 
 
+def test_a_folder_in_place_of_the_weight_file_is_said_to_be_one(tmp_path):
+    (tmp_path / "weights.hdf5").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"weights\.hdf5 is a folder; expected the weight file\. Give"):
+        load_bilm_of(tmp_path, variant("two layers"))
+
+
 def test_a_missing_weight_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no weight file .*weights\.hdf5\. Check the path"):
         load_bilm_of(tmp_path, variant("two layers"))

@@ -338,6 +338,7 @@ def test_argparse_refuses_the_rest(run, arguments, capsys):
     "content, name, message",
     [
         (None, "absent.txt", "There is no file absent.txt. Give a text of one tokenised sentence a line"),
+        (None, ".", r"\. is a folder. Give a text of one tokenised sentence a line"),
         (b"", "empty.txt", "There is no line to embed"),
         (b"fine\n\xff\n", "latin.txt", r"latin.txt, line 2: expected text in UTF-8, found byte 0xff"),
         (b"fine\na\0b\n", "nul.txt", "nul.txt, line 2: .*NUL byte"),

@@ -144,11 +144,22 @@ def test_what_is_no_corpus_is_named(tmp_path, prepare_parts):
 
 def test_a_part_is_not_written_over(tmp_path, prepare_parts):
     parts = prepare_parts()
-    with pytest.raises(ValueError, match="a: already exists. Use --force"):
-        merge_corpora(parts, tmp_path / "a", settings())
     for output in (tmp_path / "a", tmp_path):
-        with pytest.raises(ValueError, match="a: a corpus to merge lies in .*, which is to be replaced"):
-            merge_corpora(parts, output, settings(), Work(force=True))
+        for force in (False, True):
+            with pytest.raises(ValueError, match="a: a corpus to merge lies in .*, which is to be replaced"):
+                merge_corpora(parts, output, settings(), Work(force=force))
+
+
+def test_names_in_another_order_do_not_end_in_the_advice_to_replace_a_corpus(tmp_path, prepare_parts):
+    first, second, *_ = prepare_parts()
+    with pytest.raises(ValueError, match="merged: expected a prepared corpus"):
+        merge_corpora([str(tmp_path / "merged"), first], tmp_path / second, settings())
+
+
+def test_an_output_that_is_there_is_kept(tmp_path, prepare_parts):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="other: already exists. Use --force"):
+        merge_corpora(prepare_parts(), tmp_path / "other", settings())
 
 
 def test_a_vocabulary_without_words_leaves_nothing(tmp_path, prepare_parts):
