@@ -19,6 +19,10 @@ MISSING = """\
 that it imports. A plain `pip install allennlp` no longer works; in the checkout of elmo_plugin run
     {python} -m pip install --no-deps -r requirements.txt -e ."""
 
+# The exit status that shells give a program which Ctrl-C ended.
+INTERRUPTED = 130
+GO_ON = " The same command with --recover goes on from the last checkpoint, if one was written."
+
 
 def program_name() -> str:
     """The command as the user typed it, for the help texts."""
@@ -45,7 +49,7 @@ def name_plugin(arguments: List[str]) -> List[str]:
 def main() -> None:
     """
     Runs AllenNLP's command line, with its logging and its way to end on a SIGTERM. What is wrong with the user's input
-    ends it with a message and no traceback.
+    ends it with a message and no traceback, and so does Ctrl-C.
     """
     try:
         import allennlp.__main__  # noqa: F401  sets the logging up
@@ -65,6 +69,11 @@ def main() -> None:
             raise
         hint = f"({DEBUG_VARIABLE}=1 in front of the command shows where in the code.)"
         sys.exit(f"{program_name()}: error: {message}\n{hint}")
+    except KeyboardInterrupt:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        print(f"\n{program_name()}: stopped.{GO_ON if sys.argv[1:2] == ['train'] else ''}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import List
 
 import pytest
@@ -113,3 +114,20 @@ def test_what_is_wrong_with_the_input_is_one_message_and_the_code_only_when_aske
     assert "Traceback" not in answer.stderr and "error: " in answer.stderr and "nowhere.txt" in answer.stderr
     monkeypatch.setenv("ALLENNLP_DEBUG", "1")
     assert "Traceback" in run("-m", "elmo_plugin", "elmo-prepare", "nowhere.txt", str(tmp_path / "out")).stderr
+
+
+@pytest.mark.parametrize("command, goes_on", [("train", True), ("evaluate", False)])
+def test_ctrl_c_is_no_traceback_and_a_training_is_said_to_go_on(command: str, goes_on: bool, monkeypatch, capsys):
+    def interrupt(prog: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "allennlp.__main__", ModuleType("allennlp.__main__"))
+    monkeypatch.setattr("allennlp.common.util.install_sigterm_handler", lambda: None)
+    monkeypatch.setattr("allennlp.commands.main", interrupt)
+    monkeypatch.setattr("sys.argv", ["allennlp-elmo", command, "a.jsonnet"])
+    monkeypatch.delenv("ALLENNLP_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        entry_point.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 130 and "allennlp-elmo: stopped." in said
+    assert ("The same command with --recover goes on from the last checkpoint" in said) is goes_on
