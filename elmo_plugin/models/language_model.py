@@ -217,9 +217,9 @@ class BidirectionalLanguageModel(Model):
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
         Perplexities of the full softmax (`forward_perplexity`, `backward_perplexity`, `perplexity`), or `sampled_loss`
-        where training samples; `tokens_per_second`.
+        where training samples; `tokens_per_second`, from the second window on.
         """
-        return {**self._perplexity.get_metric(reset), "tokens_per_second": self._token_rate.get_metric(reset)}
+        return {**self._perplexity.get_metric(reset), **self._token_rate.get_metric(reset)}
 
 
 def _shape(options: BilmOptions) -> Dict[str, Any]:

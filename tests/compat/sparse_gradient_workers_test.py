@@ -1,12 +1,11 @@
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.testing.distributed_test import init_process
-from allennlp.common.util import find_open_port
 from allennlp.modules.token_embedders import Embedding
 from allennlp.nn.parallel import TorchDdpAccelerator
 
 from elmo_plugin.compat import sparse_gradient_workers
+from tests.two_workers import on_two_workers
 
 # For each worker and each of two backward passes the rows that are used; in one of them a worker has none.
 ROWS = [[[1, 2, 2], [5]], [[2, 7], []]]
@@ -46,21 +45,12 @@ def check_that_it_fails_without_the_mend(worker, world_size, gpu_id):
         gradients(worker, True)
 
 
-def two_workers(check) -> None:
-    torch.multiprocessing.start_processes(
-        init_process,
-        args=(2, [-1, -1], check, None, None, "127.0.0.1", find_open_port()),
-        nprocs=2,
-        start_method="spawn",
-    )
-
-
 def test_workers_add_their_sparse_gradients_up_as_they_do_dense_ones():
-    two_workers(check_that_sparse_gradients_are_the_dense_ones)
+    on_two_workers(check_that_sparse_gradients_are_the_dense_ones)
 
 
 def test_without_the_mend_the_first_step_fails():
-    two_workers(check_that_it_fails_without_the_mend)
+    on_two_workers(check_that_it_fails_without_the_mend)
 
 
 def test_on_gpus_the_error_says_what_to_leave_out(monkeypatch):

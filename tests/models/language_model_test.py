@@ -223,6 +223,13 @@ def trained(project_root, tmp_path_factory):
     return folder / "out"
 
 
+def test_a_text_of_one_window_is_reported_without_a_speed(vocabulary, batches):
+    model = build(vocabulary).eval()
+    [batch] = batches(num_steps=30)
+    model(**batch)
+    assert set(model.get_metrics(reset=True)) == {"forward_perplexity", "backward_perplexity", "perplexity", "tokens"}
+
+
 def evaluate(archive, path, overrides="", batch_size=None):
     return evaluate_from_archive(str(archive), str(path), batch_size=batch_size, cmd_overrides=overrides)
 

@@ -1,8 +1,10 @@
 """How fast training goes."""
 
 import time
-from typing import Optional
+from typing import Dict, Optional
 
+import torch.distributed
+from allennlp.common.util import is_distributed
 from allennlp.nn.util import dist_reduce_sum
 from allennlp.training.metrics import Metric
 
@@ -11,7 +13,9 @@ from allennlp.training.metrics import Metric
 class TokenRate(Metric):
     """
     Tokens per second of wall-clock time, on all workers together, since the first call after a reset; that call's own
-    tokens, whose time was not seen, do not count.
+    tokens, whose time was not seen, do not count. A pass of one call has no rate.
+
+    Workers wait for one another at the end of a pass only. Until then each takes the others to have read as much as it.
 
     Registered as a `Metric` with name "elmo_token_rate".
 
@@ -28,16 +32,18 @@ class TokenRate(Metric):
         if self._began is None:
             self._began = now
         else:
-            self._num_tokens += dist_reduce_sum(num_tokens)
+            self._num_tokens += num_tokens
         self._last = now
 
-    def get_metric(self, reset: bool = False) -> float:
-        """Tokens per second; 0.0 before the second call."""
+    def get_metric(self, reset: bool = False) -> Dict[str, float]:
+        """`tokens_per_second`, or nothing where no time lies between calls. With `reset`, at the end of a pass, exact."""
+        num_tokens = self._num_tokens
+        if is_distributed():
+            num_tokens = dist_reduce_sum(num_tokens) if reset else num_tokens * torch.distributed.get_world_size()
         seconds = 0.0 if self._began is None else self._last - self._began
-        rate = self._num_tokens / seconds if seconds > 0 else 0.0
         if reset:
             self.reset()
-        return rate
+        return {"tokens_per_second": num_tokens / seconds} if seconds > 0 else {}
 
     def reset(self) -> None:
         self._began: Optional[float] = None

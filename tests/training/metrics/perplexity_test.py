@@ -4,11 +4,10 @@ import pytest
 import torch
 import torch.distributed
 from allennlp.common import Params
-from allennlp.common.testing.distributed_test import init_process
-from allennlp.common.util import find_open_port
 from allennlp.training.metrics import Metric
 
 from elmo_plugin.training.metrics import perplexity as module
+from tests.two_workers import on_two_workers
 
 FORWARD = [torch.tensor([1.0, 2.0, 3.0]), torch.tensor([6.0])]
 BACKWARD = [torch.tensor([0.5, 0.5, 2.0]), torch.tensor([1.0])]
@@ -129,14 +128,10 @@ def check_on_one_of_two(rank, world_size, gpu_id):
     rate = Metric.from_params(Params({"type": "elmo_token_rate"}))
     rate(5)
     rate(3 + rank)
-    assert rate._num_tokens == 7
+    seconds = rate._last - rate._began
+    assert rate.get_metric(reset=True) == {"tokens_per_second": pytest.approx(7 / seconds)}
 
 
 def test_values_are_those_over_all_workers():
-    torch.multiprocessing.start_processes(
-        init_process,
-        args=(2, [-1, -1], check_on_one_of_two, None, None, "127.0.0.1", find_open_port()),
-        nprocs=2,
-        start_method="spawn",
-    )
+    on_two_workers(check_on_one_of_two)
     assert not torch.distributed.is_initialized()
