@@ -121,9 +121,9 @@ def report(imported: ImportedBilm, output: Path) -> List[str]:
     return [
         *lines,
         f"Success! Imported biLM saved to {output}. Go on with any of:",
-        *([f"  allennlp-elmo evaluate {output} TEXT"] if imported.softmax is not None else []),
-        f"  allennlp-elmo elmo TEXT OUTPUT --all --archive {output}{state}",
-        f"  allennlp-elmo elmo-export {output} DIR",
+        *([f"  allennlp-elmo evaluate {shlex.quote(str(output))} TEXT"] if imported.softmax is not None else []),
+        f"  allennlp-elmo elmo TEXT OUTPUT --all --archive {shlex.quote(str(output))}{state}",
+        f"  allennlp-elmo elmo-export {shlex.quote(str(output))} DIR",
         f"  allennlp-elmo {shlex.join(finetuning(imported, output))}",
     ]
 

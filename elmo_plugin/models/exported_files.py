@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -51,7 +52,7 @@ def usage(directory: Path, options: BilmOptions) -> str:
     """How to use the files, for people to read."""
     if options.char_cnn is None:
         files = " ".join(
-            f"{flag} {os.path.join(directory, name)}"
+            f"{flag} {shlex.quote(os.path.join(directory, name))}"
             for flag, name in (
                 ("--options-file", OPTIONS),
                 ("--weight-file", WEIGHTS),

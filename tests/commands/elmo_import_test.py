@@ -224,8 +224,9 @@ def test_the_command_that_goes_on_training_works_as_it_is_printed(foreign, tmp_p
 
 
 def test_a_model_of_word_ids_becomes_an_archive_and_an_export_that_say_how_to_use_it(tmp_path, capsys):
+    tmp_path = tmp_path / "a folder's name"
     folder = tmp_path / "words"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     write_weights(folder / "weights.hdf5", random_bilm_weights(variant("word ids"), numpy.random.default_rng(0)))
     (folder / "options.json").write_text(json.dumps(variant("word ids")))
     (folder / "vocab.txt").write_text("\n".join([*WORDS, *"abcd"]))
@@ -240,7 +241,7 @@ def test_a_model_of_word_ids_becomes_an_archive_and_an_export_that_say_how_to_us
     commands.append(re.search(r"allennlp-elmo (elmo TEXT.*)", output).group(1))
     for command in commands:
         given = {"TEXT": tmp_path / "text.txt", "OUTPUT": tmp_path / "v.hdf5"}
-        run(elmo.Elmo(), *(given.get(word, word) for word in command.split()), "--force")
+        run(elmo.Elmo(), *(given.get(word, word) for word in shlex.split(command)), "--force")
         with h5py.File(tmp_path / "v.hdf5") as file:
             assert file["0"].shape == (3, 4, 10)
 
