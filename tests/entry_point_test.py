@@ -45,7 +45,9 @@ def run(project_root: Path, tmp_path: Path):
     """Runs Python with arguments in a folder, the empty one where none is named."""
 
     def run(*arguments: str, folder: Path = tmp_path) -> "subprocess.CompletedProcess[str]":
-        home = {"HOME": str(tmp_path), "PYTHONPATH": str(project_root), "OMP_NUM_THREADS": "1"}
+        # argparse breaks the lines of its help at the terminal's width.
+        wide = {"COLUMNS": "120"}
+        home = {"HOME": str(tmp_path), "PYTHONPATH": str(project_root), "OMP_NUM_THREADS": "1", **wide}
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=folder,

@@ -191,7 +191,7 @@ def test_it_goes_by_a_name_of_its_own_too():
 
 @pytest.mark.parametrize("num_samples", [0, -1, 12, 100])
 def test_an_impossible_number_of_samples_is_refused(vocabulary, num_samples):
-    with pytest.raises(ConfigurationError, match=f"`num_samples` must be between 1 and 11, .* but it is {num_samples}. "):
+    with pytest.raises(ConfigurationError, match=f"`num_samples` must be between 1 and 11, .* but it is {num_samples}"):
         build(vocabulary, num_samples=num_samples)
 
 
@@ -257,7 +257,9 @@ def test_perplexity_of_an_archive_is_that_of_the_oracle_over_all_of_the_text(tra
 
 def test_windows_of_any_length_give_the_same_perplexity(trained, project_root):
     found = [
-        evaluate(trained / "model.tar.gz", project_root / HELDOUT, json.dumps({"validation_data_loader.num_steps": steps}))
+        evaluate(
+            trained / "model.tar.gz", project_root / HELDOUT, json.dumps({"validation_data_loader.num_steps": steps})
+        )
         for steps in (7, 20, 1000)
     ]
     numpy.testing.assert_allclose([metrics["perplexity"] for metrics in found], found[0]["perplexity"], rtol=1e-5)
@@ -273,7 +275,7 @@ def test_other_batch_sizes_and_files_named_by_a_pattern_count_every_token_once(t
         metrics = evaluate(trained, tmp_path / "heldout*", batch_size=batch_size)
         assert metrics["tokens"] == 1711 + 150
         # Rows begin with zeros, so the numbers differ, a little.
-        assert metrics["perplexity"] == pytest.approx(whole["perplexity"], rel=1e-6 if batch_size == 1 else 0.2)
+        assert metrics["perplexity"] == pytest.approx(whole["perplexity"], rel=1e-5 if batch_size == 1 else 0.2)
 
 
 def test_the_losses_of_an_archive_are_those_of_the_model_that_was_trained(trained):
