@@ -35,7 +35,8 @@ from elmo_plugin.quiet import quiet
 logger = logging.getLogger(__name__)
 
 # The model that AllenNLP 0.9 took where none was named.
-_ORIGINAL = "https://allennlp.s3.amazonaws.com/models/elmo/2x4096_512_2048cnn_2xhighway/elmo_2x4096_512_2048cnn_2xhighway_"
+_SHAPE = "2x4096_512_2048cnn_2xhighway"
+_ORIGINAL = f"https://allennlp.s3.amazonaws.com/models/elmo/{_SHAPE}/elmo_{_SHAPE}_"
 DEFAULT_OPTIONS_FILE = f"{_ORIGINAL}options.json"
 DEFAULT_WEIGHT_FILE = f"{_ORIGINAL}weights.hdf5"
 DEFAULT_BATCH_SIZE = 64
@@ -198,7 +199,8 @@ class ElmoEmbedder:
                 yield from self.embed_batch(block)
             return
         step = batch_size * SORTED_BATCHES
-        for block in blocks_of((checked_sentence(sentence) for sentence in sentences), step, token_budget * SORTED_BATCHES):
+        checked = (checked_sentence(sentence) for sentence in sentences)
+        for block in blocks_of(checked, step, token_budget * SORTED_BATCHES):
             yield from embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)[0]
 
     def embed_file(
@@ -212,7 +214,8 @@ class ElmoEmbedder:
     ) -> None:
         """
         Writes the vectors of a text, one tokenised sentence a line, to an HDF5 file (`docs/formats.md`, Vectors). The
-        file takes its name once it is whole, and replaces one of that name. Stopped, the same call goes on where it was.
+        file takes its name once it is whole, and replaces one of that name. Stopped, the same call goes on where it
+        was.
 
         # Parameters
 
@@ -222,9 +225,7 @@ class ElmoEmbedder:
         forget_sentences : leave the dataset `sentence_to_index` out.
         use_sentence_keys : name datasets by their sentence in place of their line.
         """
-        settings = DumpSettings(
-            output_format, self.dtype, Batching(batch_size), use_sentence_keys, forget_sentences
-        )
+        settings = DumpSettings(output_format, self.dtype, Batching(batch_size), use_sentence_keys, forget_sentences)
         lines = [line.strip() for line in input_file]
         write_dump(self.elmo_bilm.reader, lines, Path(output_file_path), settings, force=True)
 

@@ -181,7 +181,8 @@ def test_embed_file_writes_as_many_vectors_as_lines(tmp_path):
     elmo.embed_file(io.StringIO(text), str(tmp_path / "v.hdf5"), "top", batch_size=2)
     with h5py.File(tmp_path / "v.hdf5") as file:
         assert sorted(file) == ["0", "1", "2", "3", "4", "sentence_to_index"]
-        assert json.loads(file["sentence_to_index"][0]) == {LINES[0]: "0", LINES[1]: "1", LINES[2]: "2", "": "3", "a  b": "4"}
+        numbers = {LINES[0]: "0", LINES[1]: "1", LINES[2]: "2", "": "3", "a  b": "4"}
+        assert json.loads(file["sentence_to_index"][0]) == numbers
         assert [file[str(index)].shape for index in range(5)][3:] == [(0, 32), (2, 32)]
         assert_all_close([file["4"][()]], [elmo.embed_sentence(["a", "b"])[-1]])
     elmo.embed_file(io.StringIO("a b"), tmp_path / "v.hdf5", use_sentence_keys=True)
@@ -191,8 +192,14 @@ def test_embed_file_writes_as_many_vectors_as_lines(tmp_path):
 
 
 def test_a_string_in_place_of_words_is_refused():
-    for call in (embedder().embed_sentence, lambda s: embedder().embed_batch([s]), lambda s: next(embedder().embed_sentences([s]))):
-        with pytest.raises(ValueError, match="must be a list of words, but it is the string 'I ate'. Give sentence.split()"):
+    for call in (
+        embedder().embed_sentence,
+        lambda s: embedder().embed_batch([s]),
+        lambda s: next(embedder().embed_sentences([s])),
+    ):
+        with pytest.raises(
+            ValueError, match="must be a list of words, but it is the string 'I ate'. Give sentence.split()"
+        ):
             call("I ate")
 
 
@@ -204,11 +211,17 @@ def test_words_that_are_no_strings_are_refused():
 @pytest.mark.parametrize(
     "named, message",
     [
-        ({"state": "stateful", "invariant": True}, r"they can't be `invariant` \(--invariant\). Leave it out, or give another"),
+        (
+            {"state": "stateful", "invariant": True},
+            r"they can't be `invariant` \(--invariant\). Leave it out, or give another",
+        ),
         ({"dtype": "int8"}, r"`dtype` \(--dtype\) must be one of float32, float16, but it is 'int8'"),
         ({"state": "warm"}, r"`state` \(--state\) must be one of zero, stateful, steady, but it is 'warm'"),
         ({"cuda_device": 99}, r"There is no device cuda:99: torch sees \d+ GPU\(s\).*-1 is the CPU"),
-        ({"vocabulary_file": PROJECT_ROOT / "fixtures/bilm/vocabulary.txt"}, "reads characters, so it needs no vocabulary"),
+        (
+            {"vocabulary_file": PROJECT_ROOT / "fixtures/bilm/vocabulary.txt"},
+            "reads characters, so it needs no vocabulary",
+        ),
         ({"cached_words": -1}, "must be 0 or more"),
     ],
 )

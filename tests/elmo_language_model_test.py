@@ -31,24 +31,32 @@ def test_an_archive_gives_what_its_export_gives(tmp_path, state):
 
 def test_an_archive_has_a_steady_state_too(tmp_path):
     model = ElmoLanguageModel.from_archive(language_model_archive(tmp_path / "archive"))
-    assert model.perplexity(TEXT).mean == pytest.approx(ElmoLanguageModel.from_export(FIXTURE).perplexity(TEXT).mean, rel=0.2)
+    assert model.perplexity(TEXT).mean == pytest.approx(
+        ElmoLanguageModel.from_export(FIXTURE).perplexity(TEXT).mean, rel=0.2
+    )
 
 
 def test_a_bilm_without_a_softmax_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds a biLM that embeds words but no softmax .* an archive of a language model"):
+    with pytest.raises(
+        ValueError, match="holds a biLM that embeds words but no softmax .* an archive of a language model"
+    ):
         ElmoLanguageModel.from_archive(embedding_model_archive(tmp_path / "archive"))
     shutil.copytree(FIXTURE, tmp_path / "export")
     bilm = load_bilm(FIXTURE / "options.json", FIXTURE / "weights.hdf5")
     stored = load_sidecar(FIXTURE / "sidecar.hdf5", bilm.options)
     save_sidecar(tmp_path / "export" / "sidecar.hdf5", Sidecar(None, stored.steady_state))
-    with pytest.raises(ValueError, match="sidecar.hdf5 holds no softmax, so this biLM can embed words but not predict them"):
+    with pytest.raises(
+        ValueError, match="sidecar.hdf5 holds no softmax, so this biLM can embed words but not predict them"
+    ):
         ElmoLanguageModel.from_export(tmp_path / "export")
 
 
 def test_files_without_a_sidecar_are_said_to_predict_nothing(tmp_path):
     for name in ("options.json", "weights.hdf5", "vocabulary.txt"):
         shutil.copy(FIXTURE / name, tmp_path / name)
-    with pytest.raises(ValueError, match="sidecar.hdf5 is not there, so this biLM can embed words but not predict them"):
+    with pytest.raises(
+        ValueError, match="sidecar.hdf5 is not there, so this biLM can embed words but not predict them"
+    ):
         ElmoLanguageModel.from_export(tmp_path)
 
 

@@ -46,7 +46,9 @@ class Elmo(Subcommand):
         description = """Write a biLM's vectors of a tokenised text to a file. Stopped, the same command goes on."""
         subparser = parser.add_parser(self.name, description=description, help="Write a biLM's vectors of a text.")
         subparser.add_argument(
-            "input_file", metavar="INPUT", help="tokenised text, a sentence a line (.gz and .xz too), or - for standard input"
+            "input_file",
+            metavar="INPUT",
+            help="tokenised text, a sentence a line (.gz and .xz too), or - for standard input",
         )
         subparser.add_argument("output_file", metavar="OUTPUT", help="the file (or store) to write")
         _add_output_arguments(subparser)
@@ -77,21 +79,27 @@ def _add_output_arguments(subparser: argparse.ArgumentParser) -> None:
     )
     subparser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the vectors")
     subparser.add_argument("--forget-sentences", action="store_true", help="leave out the dataset sentence_to_index")
-    subparser.add_argument("--use-sentence-keys", action="store_true", help="name datasets by their sentence, not their line")
-    subparser.add_argument("-f", "--force", action="store_true", help="overwrite OUTPUT, and what another run left of it")
+    subparser.add_argument(
+        "--use-sentence-keys", action="store_true", help="name datasets by their sentence, not their line"
+    )
+    subparser.add_argument(
+        "-f", "--force", action="store_true", help="overwrite OUTPUT, and what another run left of it"
+    )
 
 
 def _add_model_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument("--options-file", metavar="F", help="path or URL; without it, the original ELMo's")
     subparser.add_argument("--weight-file", metavar="F", help="path or URL; without it, the original ELMo's")
     subparser.add_argument("--archive", metavar="F", help="model.tar.gz, in place of these two files")
-    subparser.add_argument("--sidecar-file", metavar="F", help="the steady state, if not in sidecar.hdf5 beside the weights")
+    subparser.add_argument(
+        "--sidecar-file", metavar="F", help="the steady state, if not in sidecar.hdf5 beside the weights"
+    )
     subparser.add_argument("--vocabulary-file", metavar="F", help="for a biLM of word ids")
     subparser.add_argument(
         "--state",
         choices=STATE_POLICIES,
-        help=f"the state before a sentence: one stored state, zeros, or what the batch before left behind, as in AllenNLP "
-        f"0.9 ({STEADY})",
+        help="the state before a sentence: one stored state, zeros, or what the batch before left behind, as in "
+        f"AllenNLP 0.9 ({STEADY})",
     )
 
 
@@ -100,7 +108,8 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help=f"sentences read together at most ({DEFAULT_BATCH_SIZE} with --state {STATEFUL}, else as many as the budget allows)",
+        help=f"sentences read together at most ({DEFAULT_BATCH_SIZE} with --state {STATEFUL}, else as many as the "
+        "budget allows)",
     )
     subparser.add_argument(
         "--token-budget", type=int, metavar="N", help=f"tokens read together at most ({DEFAULT_TOKEN_BUDGET})"
@@ -116,7 +125,9 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
         default=[-1],
         help="numbers of GPUs, a process each; -1 is the CPU",
     )
-    subparser.add_argument("--processes", type=int, metavar="N", help="share the text among so many processes, on the CPU")
+    subparser.add_argument(
+        "--processes", type=int, metavar="N", help="share the text among so many processes, on the CPU"
+    )
     subparser.add_argument(
         "--invariant",
         action="store_true",
@@ -175,9 +186,11 @@ def embed(args: argparse.Namespace, output: Path) -> None:
 
 def _how_to_read(args: argparse.Namespace, output: Path) -> str:
     if args.format == STORE:
-        return f'Use them in a model with the embedder {{"type": "elmo_precomputed", "store": {json.dumps(str(output))}}}.'
+        embedder = json.dumps({"type": "elmo_precomputed", "store": str(output)})
+        return f"Use them in a model with the embedder {embedder}."
     if args.format == PARQUET:
-        return f"Read them with pyarrow.parquet.read_table({str(output)!r})['vectors'], lists of shape {shape_of(args.form)}."
+        table = f"pyarrow.parquet.read_table({str(output)!r})"
+        return f"Read them with {table}['vectors'], lists of shape {shape_of(args.form)}."
     key = "the sentence" if args.use_sentence_keys else "str(line number from 0)"
     return f"Read them with h5py.File({str(output)!r})[{key}], shape {shape_of(args.form)}."
 

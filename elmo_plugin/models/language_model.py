@@ -41,8 +41,12 @@ class BidirectionalLanguageModel(Model):
     {
       "type": "language_model",
       "options": {
-        "char_cnn": { "embedding": { "dim": 4 }, "filters": [[1, 4], [2, 8]], "max_characters_per_token": 50, "n_highway": 1 },
-        "lstm": { "dim": 16, "projection_dim": 8, "n_layers": 2, "cell_clip": 3, "proj_clip": 3, "use_skip_connections": true }
+        "char_cnn": {
+          "embedding": { "dim": 4 }, "filters": [[1, 4], [2, 8]], "max_characters_per_token": 50, "n_highway": 1
+        },
+        "lstm": {
+          "dim": 16, "projection_dim": 8, "n_layers": 2, "cell_clip": 3, "proj_clip": 3, "use_skip_connections": true
+        }
       },
       "num_samples": 32,
       "dropout": 0.1
@@ -109,7 +113,7 @@ class BidirectionalLanguageModel(Model):
             raise ConfigurationError(f"`state_reset` is a probability, from 0 to 1, but it is {state_reset}.")
         if autocast not in _AUTOCAST:
             raise ConfigurationError(
-                f"`autocast` must be \"bfloat16\" or null, but it is {autocast!r}. (float16 would need its loss scaled; "
+                f'`autocast` must be "bfloat16" or null, but it is {autocast!r}. (float16 would need its loss scaled; '
                 f"AllenNLP's trainer does that with `use_amp`, on a GPU.)"
             )
         self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
@@ -123,14 +127,14 @@ class BidirectionalLanguageModel(Model):
         self._states: Dict[bool, BilmState] = {}
 
     def _options_elsewhere(self, pretrained: Optional[Pretrained]) -> Dict[str, Any]:
-        """Of the pretrained model; when an archive is loaded, there is none, and they are beside the archived weights."""
+        """Of the pretrained model; when an archive is loaded, there is none: they are beside the archived weights."""
         if pretrained is not None:
             return pretrained.bilm.options.to_dict()
         archived = archived_options(self.serialization_dir, _OPTIONS_KEY)
         if archived is None:
             raise ConfigurationError(
-                "The language model needs `options`, laid out like options.json, or an `initializer`: a pretrained model "
-                "to go on with."
+                "The language model needs `options`, laid out like options.json, or an `initializer`: a pretrained "
+                "model to go on with."
             )
         return archived.to_dict()
 
@@ -140,14 +144,15 @@ class BidirectionalLanguageModel(Model):
                 f"`options` of the language model say {_shape(self.options)}, but the model that it is to begin with, "
                 f"{pretrained.source}, has {_shape(pretrained.bilm.options)}. Leave `options` out to take the latter."
             )
-        if self.options.char_cnn is None and (pretrained.known is None or pretrained.known.vocabulary.words != words.words):
+        known = pretrained.known
+        if self.options.char_cnn is None and (known is None or known.vocabulary.words != words.words):
             raise ConfigurationError(
-                f"{pretrained.source} is a biLM of word ids: it knows the words of its own vocabulary and no others. Give "
-                f"that file as the configuration's vocabulary, and its softmax (sidecar.hdf5) or archive."
+                f"{pretrained.source} is a biLM of word ids: it knows the words of its own vocabulary and no others. "
+                "Give that file as the configuration's vocabulary, and its softmax (sidecar.hdf5) or archive."
             )
         self.language_model.bilm.load_state_dict(pretrained.bilm.state_dict())
         try:
-            softmax = softmax_for_words(pretrained.bilm, words, pretrained.known)
+            softmax = softmax_for_words(pretrained.bilm, words, known)
         except ValueError as error:
             raise ConfigurationError(f"{pretrained.source}: {error}") from error
         self.language_model.softmax.load_state_dict(softmax.state_dict())
@@ -174,8 +179,8 @@ class BidirectionalLanguageModel(Model):
         # Returns
 
         `loss` : summed over the tokens of both directions, divided by `2 * batch_size * num_steps`, times `loss_scale`.
-        Padding counts in the divisor, so a token weighs the same in every window, and in those of every worker: the mean
-        over workers is the loss of one that has all their rows, also where some have no text left.
+        Padding counts in the divisor, so a token weighs the same in every window, and in those of every worker: the
+        mean over workers is the loss of one that has all their rows, also where some have no text left.
         """
         num_samples = self.num_samples if self.training else None
         try:

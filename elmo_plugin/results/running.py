@@ -70,12 +70,15 @@ class Attempt:
     def ask_to_stop(self) -> None:
         self._process.terminate()
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def stop(self) -> None:
         """Waits for one that was asked to stop, and kills it where it does not."""
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         self._record["seconds"] += time.monotonic() - self._began
         write_record(self.training, self._record)
@@ -132,8 +135,13 @@ def run(
     finally:
         for attempt in running:
             attempt.ask_to_stop()
-        for attempt in running:
-            attempt.stop()
+        try:
+            for attempt in running:
+                attempt.stop()
+        finally:
+            # Asked a second time to end, there is no more waiting.
+            for attempt in running:
+                attempt.kill()
     if failures:
         raise ValueError("\n".join(failures))
 

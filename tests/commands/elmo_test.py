@@ -156,7 +156,8 @@ def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp
     monkeypatch.setattr("sys.argv", ["allennlp", "elmo-export", archive, "exported"])
     _, args = parse_args("allennlp")
     args.func(args)
-    run("text.txt", "again.hdf5", "--all", "--options-file", "exported/options.json", "--weight-file", "exported/weights.hdf5")
+    files = ["--options-file", "exported/options.json", "--weight-file", "exported/weights.hdf5"]
+    run("text.txt", "again.hdf5", "--all", *files)
     assert_all_close(vectors(), vectors("again.hdf5"))
 
 
@@ -219,7 +220,9 @@ def test_parquet_has_a_row_for_each_line(run, form, dtype, capsys, monkeypatch):
     assert table["sentence"].to_pylist() == [*LINES, "", "one two"] and table.num_rows == 14
     assert parquet.ParquetFile("out.parquet").num_row_groups > 1
     shapes = [array.shape for array in vectors()]
-    assert_all_close([numpy.array(row).reshape(shape) for row, shape in zip(table["vectors"].to_pylist(), shapes)], vectors(), 0.0)
+    assert_all_close(
+        [numpy.array(row).reshape(shape) for row, shape in zip(table["vectors"].to_pylist(), shapes)], vectors(), 0.0
+    )
     assert "pyarrow.parquet.read_table('out.parquet')['vectors'], lists of shape" in capsys.readouterr().out
     run("text.txt", "bare.parquet", form, *FILES, "--format", "parquet", "--forget-sentences")
     assert parquet.read_table("bare.parquet").column_names == ["vectors"]
@@ -227,7 +230,9 @@ def test_parquet_has_a_row_for_each_line(run, form, dtype, capsys, monkeypatch):
 
 def test_without_pyarrow_the_error_names_the_extra(run, monkeypatch):
     monkeypatch.setattr("elmo_plugin.parquet_vectors.find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'elmo-plugin\[corpus\]' .* or leave --format parquet out"):
+    with pytest.raises(
+        ConfigurationError, match=r"pip install 'elmo-plugin\[corpus\]' .* or leave --format parquet out"
+    ):
         run("text.txt", "out.parquet", "--all", *FILES, "--format", "parquet")
 
 
@@ -236,7 +241,9 @@ def test_several_processes_write_the_same_vectors_and_go_on_with_what_one_has_be
     arguments = ["text.txt", "out.hdf5", "--all", *FILES, "--invariant"]
     read, calls = SentenceReader.read, []
     with monkeypatch.context() as patch:
-        patch.setattr(SentenceReader, "read", lambda *given: read(*given) if calls.append(1) or len(calls) < 2 else 1 / 0)
+        patch.setattr(
+            SentenceReader, "read", lambda *given: read(*given) if calls.append(1) or len(calls) < 2 else 1 / 0
+        )
         with pytest.raises(ZeroDivisionError):
             run(*arguments)
     assert len(list((tmp_path / "out.hdf5.parts").glob("*.hdf5"))) == 1
@@ -290,31 +297,67 @@ def test_an_existing_output_needs_force(run):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--all", "--archive", "a", *FILES], "--archive holds all of a biLM, so --options-file, --weight-file can't be"),
+        (
+            ["--all", "--archive", "a", *FILES],
+            "--archive holds all of a biLM, so --options-file, --weight-file can't be",
+        ),
         (["--all", "--archive", "a", "--sidecar-file", "s"], "so --sidecar-file can't be given with it"),
         (["--all", "--archive", "a", "--vocabulary-file", "v"], "so --vocabulary-file can't be given with it"),
         (["--all", *FILES[:2]], "Give --options-file and --weight-file together; --weight-file is missing"),
         (["--all", *FILES[2:]], "Give --options-file and --weight-file together; --options-file is missing"),
         (["--all", *FILES, "--forget-sentences", "--use-sentence-keys"], "--forget-sentences can't be given with it"),
-        (["--all", *FILES, "--state", "stateful", "--token-budget", "9"], "--token-budget sorts .* Give --batch-size, or"),
-        (["--all", *FILES, "--state", "zero", "--sidecar-file", "s"], "the steady state, which --state zero does not use"),
+        (
+            ["--all", *FILES, "--state", "stateful", "--token-budget", "9"],
+            "--token-budget sorts .* Give --batch-size, or",
+        ),
+        (
+            ["--all", *FILES, "--state", "zero", "--sidecar-file", "s"],
+            "the steady state, which --state zero does not use",
+        ),
         (["--token-embeddings", *FILES, "--state", "zero"], "so --state would change nothing. Leave it out"),
-        (["--token-embeddings", *FILES, "--batch-size", "2", "--forget-sentences"], "so --batch-size, --forget-sentences would"),
+        (
+            ["--token-embeddings", *FILES, "--batch-size", "2", "--forget-sentences"],
+            "so --batch-size, --forget-sentences would",
+        ),
         (["--all", *FILES, "--batch-size", "0"], "`batch_size` .--batch-size. must be at least 1, but it is 0"),
         (["--all", *FILES, "--token-budget", "-1"], "`token_budget` .--token-budget. must be at least 1, but it is -1"),
-        (["--all", *FILES, "--format", "store", "--use-sentence-keys"], "--format store finds .* so --use-sentence-keys would"),
+        (
+            ["--all", *FILES, "--format", "store", "--use-sentence-keys"],
+            "--format store finds .* so --use-sentence-keys would",
+        ),
         (["--top", *FILES, "--format", "store"], "--format store keeps all layers, .* Give --all, not --top"),
-        (["--all", *FILES, "--format", "store", "--state", "stateful"], "so they can't be stored by sentence. Give another"),
-        (["--all", *FILES, "--format", "parquet", "--use-sentence-keys"], "has sentences as a column, so --use-sentence-k"),
+        (
+            ["--all", *FILES, "--format", "store", "--state", "stateful"],
+            "so they can't be stored by sentence. Give another",
+        ),
+        (
+            ["--all", *FILES, "--format", "parquet", "--use-sentence-keys"],
+            "has sentences as a column, so --use-sentence-k",
+        ),
         (["--all", *FILES, "--processes", "0"], "--processes must be at least 1, but it is 0"),
-        (["--all", *FILES, "--processes", "2", "--cuda-device", "0"], "--processes share the CPU; of GPUs each has a process"),
-        (["--all", *FILES, "--cuda-device", "0", "0"], "must be those of different GPUs, but they are 0 0. On the CPU, give"),
+        (
+            ["--all", *FILES, "--processes", "2", "--cuda-device", "0"],
+            "--processes share the CPU; of GPUs each has a process",
+        ),
+        (
+            ["--all", *FILES, "--cuda-device", "0", "0"],
+            "must be those of different GPUs, but they are 0 0. On the CPU, give",
+        ),
         (["--all", *FILES, "--cuda-device", "0", "-1"], "must be those of different GPUs, but they are 0 -1"),
         (["--all", *FILES, "--cuda-device", "98", "99"], "There is no device cuda:98"),
-        (["--all", *FILES, "--processes", "2", "--state", "stateful"], "which several processes can't. Give one process and"),
+        (
+            ["--all", *FILES, "--processes", "2", "--state", "stateful"],
+            "which several processes can't. Give one process and",
+        ),
         (["--all", *FILES, "--invariant", "--state", "stateful"], "they can't be `invariant` .--invariant."),
-        (["--token-embeddings", *FILES, "--format", "hdf5", "--invariant"], "so --format, --invariant would change nothing"),
-        (["--token-embeddings", *FILES, "--cuda-device", "0", "1"], "--token-embeddings runs in one process. Give one --cuda"),
+        (
+            ["--token-embeddings", *FILES, "--format", "hdf5", "--invariant"],
+            "so --format, --invariant would change nothing",
+        ),
+        (
+            ["--token-embeddings", *FILES, "--cuda-device", "0", "1"],
+            "--token-embeddings runs in one process. Give one --cuda",
+        ),
         (["--all", *FILES, "--cuda-device", "99"], "There is no device cuda:99"),
         (["--all", *FILES, "--cached-words", "-1"], "must be 0 or more, but it is -1"),
         (["--all", "--options-file", "none.json", *FILES[2:]], "There is no options file none.json"),
@@ -327,7 +370,9 @@ def test_flags_that_make_no_sense_are_refused(run, tmp_path, arguments, message)
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["--all", "--top"], ["--all", "--state", "warm"], ["--all", "--dtype", "int8"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--all", "--top"], ["--all", "--state", "warm"], ["--all", "--dtype", "int8"]]
+)
 def test_argparse_refuses_the_rest(run, arguments, capsys):
     with pytest.raises(SystemExit):
         run("text.txt", "out.hdf5", *FILES, *arguments)

@@ -36,7 +36,7 @@ class TokenRate(Metric):
         self._last = now
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
-        """`tokens_per_second`, or nothing where no time lies between calls. With `reset`, at the end of a pass, exact."""
+        """`tokens_per_second`, nothing where no time lies between calls. With `reset`, at the end of a pass, exact."""
         num_tokens = self._num_tokens
         if is_distributed():
             num_tokens = dist_reduce_sum(num_tokens) if reset else num_tokens * torch.distributed.get_world_size()
