@@ -111,12 +111,12 @@ class ElmoEmbedder(LayerMixer):
             "elmo",
             bilm.options.num_representations,
             bilm.options.representation_dim,
-            do_layer_norm,
-            dropout,
-            projection_dim,
-            scalar_mix_parameters,
-            gamma,
-            num_output_representations,
+            do_layer_norm=do_layer_norm,
+            dropout=dropout,
+            projection_dim=projection_dim,
+            scalar_mix_parameters=scalar_mix_parameters,
+            gamma=gamma,
+            num_output_representations=num_output_representations,
         )
         self.bilm = bilm
         self.requires_grad, self.weights = requires_grad, weights

@@ -87,12 +87,12 @@ class ElmoPrecomputedEmbedder(LayerMixer):
             "elmo_precomputed",
             described.num_representations,
             described.representation_dim,
-            do_layer_norm,
-            dropout,
-            projection_dim,
-            scalar_mix_parameters,
-            gamma,
-            num_output_representations,
+            do_layer_norm=do_layer_norm,
+            dropout=dropout,
+            projection_dim=projection_dim,
+            scalar_mix_parameters=scalar_mix_parameters,
+            gamma=gamma,
+            num_output_representations=num_output_representations,
         )
         # No module, so that the biLM does not go into the archive.
         self._layers = layers
