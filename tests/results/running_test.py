@@ -1,3 +1,4 @@
+import signal
 import subprocess
 
 import pytest
@@ -101,6 +102,26 @@ def test_whatever_ends_it_ends_what_runs(trainings, program, runs, monkeypatch):
         run(trainings, program, interrupt, at_once=2)
     assert len(started) == 2 and all(process.returncode is not None for process in started)
     assert not trainings[0].is_done() and checked_record(trainings[0])["seconds"] > 0
+
+
+def test_asked_a_second_time_to_end_it_kills_what_runs(trainings, program, runs, monkeypatch):
+    started = []
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(running.subprocess, "Popen", start)
+    monkeypatch.setattr(running.Attempt, "ask_to_stop", lambda attempt: None)
+    monkeypatch.setattr(running.Attempt, "stop", interrupt)
+    (runs / "row/together").write_text("99")
+    with pytest.raises(KeyboardInterrupt):
+        run(trainings[:1], program, interrupt)
+    assert [process.wait(300) for process in started] == [-signal.SIGKILL]
 
 
 def test_a_training_that_left_no_checkpoint_begins_anew(trainings, program, runs):
