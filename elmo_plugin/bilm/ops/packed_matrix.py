@@ -12,6 +12,7 @@ FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 PRECISIONS = (FLOAT32, FLOAT16, INT8)
 # Of torch's engines for such products, those that have both.
 _ENGINES = ("x86", "fbgemm")
+_BLOCKED_OPERATIONS = ("_reorder_linear_weight", "_linear_pointwise")
 
 
 class PackedMatrix:
@@ -84,9 +85,10 @@ class BlockedMatrix:
 
     @staticmethod
     def is_for(weight: Tensor) -> bool:
-        """Whether there is such a product for it here."""
+        """Whether there is such a product for it here; torch keeps these operations to itself, and may drop them."""
         is_suited = weight.device.type == "cpu" and weight.dtype == torch.float32
-        return is_suited and torch.backends.mkldnn.is_available() and torch.backends.quantized.engine in _ENGINES
+        is_possible = torch.backends.mkldnn.is_available() and torch.backends.quantized.engine in _ENGINES
+        return is_suited and is_possible and all(hasattr(torch.ops.mkldnn, name) for name in _BLOCKED_OPERATIONS)
 
 
 def check_precision(precision: str, device: torch.device) -> None:
