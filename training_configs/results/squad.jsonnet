@@ -11,7 +11,7 @@ local overrides = {
   train_data_path: data + '/train.json',
   validation_data_path: data + '/dev.json',
   'data_loader.batch_sampler.batch_size': 16,
-  'trainer.num_epochs': 8,
+  'trainer.num_epochs': 6,
 };
 local embedder = 'model.text_field_embedder.token_embedders.elmo.';
 local with_elmo = overrides {
