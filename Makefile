@@ -4,8 +4,9 @@ VENV ?= .venv
 # An interpreter to build .venv from, e.g. `make install PYTHON=python3.12`.  Where none is named,
 # tools/install.py looks for one.
 PYTHON ?=
-# Threads of one test run.
-OMP_NUM_THREADS ?= 2
+# Threads of one test run: its matrices are small, and threads that wait for a core that others use cost far more than
+# they bring.
+OMP_NUM_THREADS ?= 1
 # What `make lock` calls.
 UV ?= uv
 
