@@ -1,6 +1,6 @@
 """
-On a local cluster of two workers, machines of one processor each as far as Ray knows. `ray_cluster_test.py` runs these in
-a process of their own.
+On a local cluster of two workers, machines of one processor each as far as Ray knows. `ray_cluster_test.py` runs these
+in a process of their own.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """
-Runs `ray_cluster_cases.py` in a process of its own: once Ray was used in a process, processes that it forks, as AllenNLP's
-loaders do, may die in Ray's library, which was seen with Python 3.13.
+Runs `ray_cluster_cases.py` in a process of its own: once Ray was used in a process, processes that it forks, as
+AllenNLP's loaders do, may die in Ray's library, which was seen with Python 3.13.
 """
 
 import importlib.util

@@ -20,6 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
+# Not by `torch.set_num_threads`: after it, threads of a forked process were seen to race for a pool that did not
+# survive.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch  # noqa: E402
@@ -62,7 +64,6 @@ def count_windows() -> None:
 def train(request: Dict[str, Any]) -> None:
     folder = Path(request["folder"])
     os.chdir(ROOT)
-    torch.set_num_threads(1)
     if request.get("float64", False):
         torch.set_default_dtype(torch.float64)
     if request.get("dies_before_best", False):
