@@ -7,7 +7,7 @@
 // characters, STORE one with its vectors of these texts, so that they are computed once and not in each epoch of each
 // training (docs/results.md has the commands); what it lacks is computed. The third arm repeats two mistakes of the
 // reference demonstration (docs/tasks.md).
-local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
+local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/train.txt',
   validation_data_path: data + '/dev.txt',
@@ -18,15 +18,9 @@ local overrides = {
   'data_loader.batch_sampler.batch_size': 32,
   'trainer.num_epochs': 5,
 };
-local embedder = 'model.text_field_embedder.token_embedders.elmo.';
 local with_elmo = {
   config: 'training_configs/lac_with_elmo.jsonnet',
-  overrides: overrides + {
-    [embedder + 'type']: 'elmo_precomputed',
-    [embedder + 'store']: store,
-    [embedder + 'options_file']: bilm + '/options.json',
-    [embedder + 'weight_file']: bilm + '/weights.hdf5',
-  },
+  overrides: overrides + (import 'lib/stored_elmo.libsonnet'),
 };
 {
   task: 'Chinese lexical analysis',
@@ -42,7 +36,7 @@ local with_elmo = {
     with_elmo {
       name: '+ ELMo with two mistakes',
       packages: ['benchmarks.lac_ablation'],
-      overrides+: { [embedder + 'type']: 'elmo_precomputed_with_mistakes' },
+      overrides+: { 'model.text_field_embedder.token_embedders.elmo.type': 'elmo_precomputed_with_mistakes' },
     },
   ],
   seeds: [1, 2, 3],

@@ -6,20 +6,14 @@
 // DATA is a folder with train.json and dev.json. `benchmarks/sample_questions.py` makes samples of them that a CPU learns from
 // in an hour or two. BILM is a folder that elmo-export wrote, STORE one with its vectors of these texts, so that they are
 // computed once and not in each epoch of each training (docs/results.md has the commands); what it lacks is computed.
-local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
+local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/train.json',
   validation_data_path: data + '/dev.json',
   'data_loader.batch_sampler.batch_size': 16,
   'trainer.num_epochs': 6,
 };
-local embedder = 'model.text_field_embedder.token_embedders.elmo.';
-local with_elmo = overrides {
-  [embedder + 'type']: 'elmo_precomputed',
-  [embedder + 'store']: store,
-  [embedder + 'options_file']: bilm + '/options.json',
-  [embedder + 'weight_file']: bilm + '/weights.hdf5',
-};
+local with_elmo = overrides + (import 'lib/stored_elmo.libsonnet');
 {
   task: 'Reading comprehension, English',
   data: 'SQuAD 1.1, samples',

@@ -6,7 +6,7 @@
 // DATA is the folder of the three parts, BILM one that elmo-export wrote, STORE one with its vectors of
 // these sentences, so that they are computed once and not in each epoch of each training (docs/results.md has both
 // commands). Sentences that STORE lacks are computed when they come.
-local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
+local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/train.conll',
   validation_data_path: data + '/dev.conll',
@@ -15,7 +15,6 @@ local overrides = {
   'trainer.num_epochs': 20,
   'trainer.patience': 5,
 };
-local elmo = 'model.text_field_embedder.token_embedders.elmo.';
 {
   task: 'Names in Wikipedia',
   data: 'wikigold',
@@ -28,12 +27,7 @@ local elmo = 'model.text_field_embedder.token_embedders.elmo.';
     {
       name: '+ ELMo',
       config: 'training_configs/ner_with_elmo.jsonnet',
-      overrides: overrides + {
-        [elmo + 'type']: 'elmo_precomputed',
-        [elmo + 'store']: store,
-        [elmo + 'options_file']: bilm + '/options.json',
-        [elmo + 'weight_file']: bilm + '/weights.hdf5',
-      },
+      overrides: overrides + (import 'lib/stored_elmo.libsonnet'),
     },
   ],
   seeds: [1, 2, 3],

@@ -6,7 +6,7 @@
 // DATA is the folder of the published files, BILM one that elmo-export wrote, STORE one with its vectors of
 // these sentences, so that they are computed once and not in each epoch of each training (docs/results.md has both
 // commands). Sentences that STORE lacks are computed when they come.
-local data = std.extVar('DATA'), bilm = std.extVar('BILM'), store = std.extVar('STORE');
+local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/wnut17train.conll',
   validation_data_path: data + '/emerging.dev.conll',
@@ -16,7 +16,6 @@ local overrides = {
   'trainer.num_epochs': 15,
   'trainer.patience': 5,
 };
-local elmo = 'model.text_field_embedder.token_embedders.elmo.';
 {
   task: 'Names in tweets',
   data: 'WNUT-17',
@@ -29,12 +28,7 @@ local elmo = 'model.text_field_embedder.token_embedders.elmo.';
     {
       name: '+ ELMo',
       config: 'training_configs/ner_with_elmo.jsonnet',
-      overrides: overrides + {
-        [elmo + 'type']: 'elmo_precomputed',
-        [elmo + 'store']: store,
-        [elmo + 'options_file']: bilm + '/options.json',
-        [elmo + 'weight_file']: bilm + '/weights.hdf5',
-      },
+      overrides: overrides + (import 'lib/stored_elmo.libsonnet'),
     },
   ],
   seeds: [1, 2, 3],
