@@ -24,6 +24,7 @@ from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.store import DESCRIPTION as STORE_DESCRIPTION
+from elmo_plugin.bilm.whole_file import check_place
 
 # Vectors that are computed before they are written, and that a stop may lose.
 PART_BYTES = 128 * 2**20
@@ -142,12 +143,7 @@ def check_output(output: Path, force: bool, is_folder: bool = False) -> None:
         raise ValueError(f"{output} is a folder; give the name of the HDF5 file to write{store}.")
     if output.is_file() and is_folder:
         raise ValueError(f"{output} is a file, but a store is a folder. Give another name.")
-    if not output.parent.is_dir():
-        raise ValueError(
-            f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path."
-        )
-    if output.exists() and not force:
-        raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
+    check_place(output, force)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.weights import open_hdf5, whole_hdf5
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import write_whole
 
 _CARRIED = "carried/{direction}_/{part}"
 
@@ -60,8 +60,7 @@ class Parts:
             if different:
                 shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        with whole_file(description) as partial:
-            partial.write_text(json.dumps(run, indent=2), encoding="utf-8")
+        write_whole(description, json.dumps(run, indent=2))
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.hdf5"

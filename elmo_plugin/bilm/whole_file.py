@@ -17,3 +17,21 @@ def whole_file(path: Union[str, Path]) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Union[str, Path], text: str) -> None:
+    """A file of text, in UTF-8."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def check_place(path: Path, force: bool) -> None:
+    """
+    # Raises
+
+    `ValueError` where there is no folder to write the file in, or where it is there already and must not be replaced.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to write {path.name} in. Make it, or give another path.")
+    if path.exists() and not force:
+        raise ValueError(f"{path}: already exists. Use --force to overwrite it, or give another name.")

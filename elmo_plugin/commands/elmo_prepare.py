@@ -19,16 +19,11 @@ from elmo_plugin.commands.corpus_commands import (
 from elmo_plugin.commands.reporting import reported
 from elmo_plugin.corpus.directories import unfinished_directory
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary
-from elmo_plugin.corpus.settings import (
-    NORMAL_FORMS,
-    PARAGRAPHS,
-    SEGMENTERS,
-    Settings,
-    default_segmenter,
-)
+from elmo_plugin.corpus.settings import NORMAL_FORMS, PARAGRAPHS, SEGMENTERS, Settings, default_segmenter
 from elmo_plugin.corpus.work import ENGINES, Progress, Work
 
 logger = logging.getLogger(__name__)
+
 
 @Subcommand.register("elmo-prepare")
 class ElmoPrepare(Subcommand):

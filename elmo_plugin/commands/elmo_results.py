@@ -10,7 +10,7 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
 
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import write_whole
 from elmo_plugin.commands.reporting import reported
 from elmo_plugin.results.machines import gathered
 from elmo_plugin.results.page import draw, section, set_into
@@ -80,8 +80,7 @@ def write_row(row: Row, runs: Path, page: Optional[Path]) -> None:
     machines = gathered([outcome.machine for outcome in summed])
     folder = runs / folder_name(row.name)
     content = {"task": row.task, "data": row.data, "machines": machines, "arms": as_json(summaries)}
-    with whole_file(folder / "summary.json") as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / "summary.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     picture = folder / "summary.png" if page is None else page.parent / "pictures" / f"{folder_name(row.name)}.png"
     try:
         draw(picture, row, summaries)
@@ -91,8 +90,7 @@ def write_row(row: Row, runs: Path, page: Optional[Path]) -> None:
     if picture is not None:
         picture = Path(os.path.relpath(picture, folder if page is None else page.parent))
     text = section(row, summaries, machines, picture)
-    with whole_file(folder / "summary.md") as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_whole(folder / "summary.md", text)
     print(text)
     if page is not None:
         set_into(page, row, text)

@@ -12,7 +12,7 @@ from allennlp.common.tqdm import Tqdm
 from allennlp.data import DatasetReader, Field, Instance
 from allennlp.data.fields import ListField, TextField
 
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import check_place, whole_file
 from elmo_plugin.commands.reporting import reported
 from elmo_plugin.quiet import quiet
 
@@ -62,12 +62,7 @@ def check_output(output: Path, force: bool) -> None:
     """
     if output.is_dir():
         raise ValueError(f"{output} is a folder; give the name of the file to write.")
-    if not output.parent.is_dir():
-        raise ValueError(
-            f"There is no folder {output.parent} to write {output.name} in. Make it, or give another path."
-        )
-    if output.exists() and not force:
-        raise ValueError(f"{output}: already exists. Use --force to overwrite it, or give another name.")
+    check_place(output, force)
 
 
 def write_sentences(params: Params, output: Path, paths: Tuple[str, ...] = _PATHS) -> Tuple[int, int]:

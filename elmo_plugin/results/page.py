@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import write_whole
 from elmo_plugin.results.machines import told
 from elmo_plugin.results.row import Row
 from elmo_plugin.results.summary import ArmSummary, Spread
@@ -63,8 +63,7 @@ def set_into(page: Path, row: Row, text: str) -> None:
     else:
         before, after = content.rstrip("\n") + "\n\n", "\n"
     page.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(page) as partial:
-        partial.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
+    write_whole(page, f"{before}{begin}\n{text}{end}{after}")
 
 
 def draw(path: Path, row: Row, summaries: List[ArmSummary]) -> None:

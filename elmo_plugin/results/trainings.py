@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import write_whole
 from elmo_plugin.results.row import Arm, Row, command_of, folder_name
 
 _RECORD = "elmo_results.json"
@@ -83,5 +83,4 @@ def checked_record(training: Training) -> Dict[str, Any]:
 def write_record(training: Training, record: Dict[str, Any], is_done: bool = False) -> None:
     """Beside the training's folder, and in it where the training is done."""
     for path in (training.folder.with_suffix(".json"), *([training.folder / _RECORD] if is_done else [])):
-        with whole_file(path) as partial:
-            partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
