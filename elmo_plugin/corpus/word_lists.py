@@ -8,7 +8,7 @@ are what pyarrow's arrays are made of.
 import zlib
 from collections import defaultdict
 from types import ModuleType
-from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, DefaultDict, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 NEWLINE = ord("\n")
+Buffer = Union[bytes, np.ndarray]
 
 
 def import_pyarrow() -> Optional[ModuleType]:
@@ -80,13 +81,27 @@ def number_words(lists: Sequence[bytes]) -> Tuple[List[np.ndarray], bytes]:
     pyarrow = import_pyarrow()
     if pyarrow is None:
         return _number_in_python(lists)
-    arrays = []
-    for lines in lists:
-        offsets = line_offsets(lines)
-        buffers = [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(lines)]
-        arrays.append(pyarrow.Array.from_buffers(pyarrow.large_binary(), len(offsets) - 1, buffers))
+    arrays = [array_of_lines(pyarrow.large_binary(), line_offsets(lines), lines) for lines in lists]
     numbers, distinct = number_array(pyarrow.chunked_array(arrays, pyarrow.large_binary()))
     return np.split(numbers, np.cumsum([len(array) for array in arrays])[:-1]), distinct
+
+
+def array_of_lines(kind: "pyarrow.DataType", offsets: np.ndarray, lines: Buffer) -> "pyarrow.Array":
+    """
+    Lines as an array of pyarrow, which uses this memory.
+
+    # Parameters
+
+    kind : `pyarrow.DataType`
+        `binary` for offsets of int32, `large_binary` for those of int64.
+    offsets : `np.ndarray`
+        As of `line_offsets`.
+    lines : `bytes` or `np.ndarray`
+    """
+    import pyarrow
+
+    buffers = [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(lines)]
+    return pyarrow.Array.from_buffers(kind, len(offsets) - 1, buffers)
 
 
 def number_array(lines: "pyarrow.ChunkedArray") -> Tuple[np.ndarray, bytes]:
@@ -96,9 +111,15 @@ def number_array(lines: "pyarrow.ChunkedArray") -> Tuple[np.ndarray, bytes]:
     return np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in encoded)]), b"".join(distinct)
 
 
-def _number_in_python(lists: Sequence[bytes]) -> Tuple[List[np.ndarray], bytes]:
-    table: Dict[bytes, int] = defaultdict()
+def numbering() -> Dict[Any, int]:
+    """A table that gives whatever it does not have the next number, from 0 on."""
+    table: DefaultDict[Any, int] = defaultdict()
     table.default_factory = table.__len__
+    return table
+
+
+def _number_in_python(lists: Sequence[bytes]) -> Tuple[List[np.ndarray], bytes]:
+    table: Dict[bytes, int] = numbering()
     numbers = []
     for lines in lists:
         words = encoded_words(lines)

@@ -6,14 +6,13 @@ several times as fast where pyarrow is installed; wherever they cannot tell the 
 to the definition.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from elmo_plugin.corpus.word_lists import NEWLINE, from_lines, import_pyarrow, number_array, to_lines
+from elmo_plugin.corpus.word_lists import NEWLINE, array_of_lines, import_pyarrow, number_array, numbering, to_lines
 
 if TYPE_CHECKING:
     import pyarrow
@@ -43,10 +42,6 @@ class NumberedWords:
     ids: np.ndarray
     lengths: np.ndarray
     type_lines: bytes
-
-    @property
-    def types(self) -> List[str]:
-        return from_lines(self.type_lines)
 
     def count_of(self, number: int) -> int:
         """How often one of the types occurs."""
@@ -78,8 +73,7 @@ class CountedWords:
 def number_sentences(sentences: Sequence[List[str]]) -> NumberedWords:
     """Numbers the words of sentences that are not empty."""
     lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    table: Dict[str, int] = defaultdict()
-    table.default_factory = table.__len__
+    table: Dict[str, int] = numbering()
     words = chain.from_iterable(sentences)
     ids = np.fromiter(map(table.__getitem__, words), np.int32, int(lengths.sum()))
     return NumberedWords(ids, lengths, to_lines(table))
@@ -132,8 +126,7 @@ def _split(data: bytes) -> Optional[Tuple["pyarrow.ChunkedArray", np.ndarray]]:
         if not _is_utf8(chunk) or has_rare_spaces(chunk):
             return None
         offsets, lines, of_lines = _words_of_lines(chunk)
-        buffers = [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(lines)]
-        words.append(pyarrow.Array.from_buffers(pyarrow.binary(), len(offsets) - 1, buffers))
+        words.append(array_of_lines(pyarrow.binary(), offsets, lines))
         lengths.append(of_lines)
     return pyarrow.chunked_array(words, pyarrow.binary()), np.concatenate(lengths)
 
