@@ -1,4 +1,4 @@
-"""The versions of what the words of a prepared corpus depend on, besides input and settings."""
+"""Versions of software: of what the words of a prepared corpus depend on, besides input and settings."""
 
 import unicodedata
 from importlib import metadata
@@ -8,6 +8,7 @@ from elmo_plugin.corpus.settings import Settings
 
 # Python's tables of characters: what is white space, a letter, a normal form.
 UNICODE = "unicode"
+NOT_INSTALLED = "none"
 _PACKAGES = {"spacy": ["spacy"], "jieba": ["spacy", "jieba"], "pkuseg": ["spacy", "spacy-pkuseg"]}
 
 
@@ -28,4 +29,4 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "none"
+        return NOT_INSTALLED

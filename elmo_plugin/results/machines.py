@@ -3,11 +3,11 @@
 import os
 import platform
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 from elmo_plugin.corpus.processes import usable_cores
+from elmo_plugin.corpus.software import NOT_INSTALLED, versions
 
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 _PACKAGES = ("elmo-plugin", "allennlp", "torch", "numpy")
@@ -39,17 +39,9 @@ def this_machine(at_once: int = 1) -> Dict[str, Any]:
         "at_once": at_once,
         "gpus": gpus,
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in _PACKAGES if _is_installed(name)},
+        "versions": {name: version for name, version in versions(_PACKAGES).items() if version != NOT_INSTALLED},
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _processor() -> str:
