@@ -24,6 +24,7 @@ import elmo_plugin.models.language_model  # noqa: F401
 import elmo_plugin.models.tagger  # noqa: F401
 import elmo_plugin.modules.elmo  # noqa: F401
 import elmo_plugin.modules.elmo_precomputed  # noqa: F401
+import elmo_plugin.modules.padded_lstm  # noqa: F401
 import elmo_plugin.predictors.lac  # noqa: F401
 import elmo_plugin.predictors.reading_comprehension  # noqa: F401
 import elmo_plugin.predictors.tagger  # noqa: F401

@@ -50,8 +50,8 @@
   elmo_at_output:: false,
   // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
   mix_l2:: null,
-  // gru or lstm; its width in each direction, in all layers.
-  encoder:: 'gru',
+  // padded_lstm, which a CPU trains twice as fast as the others, gru or lstm; its width in each direction, in all layers.
+  encoder:: 'padded_lstm',
   hidden_size:: 40,
   dropout:: 0.2,
 

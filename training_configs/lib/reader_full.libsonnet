@@ -8,6 +8,7 @@
   character_dim:: 20,
   character_filters:: 100,
   character_widths:: [5],
+  encoder:: 'gru',
   hidden_size:: 100,
   elmo_at_output:: true,
   batch_size:: 45,
