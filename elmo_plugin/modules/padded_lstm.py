@@ -15,8 +15,8 @@ class PaddedLstm(Seq2SeqEncoder):
 
     That one packs its texts. On a CPU torch then multiplies step by step in operations of its own, the backward pass
     of which fills a tensor as large as the whole input at every step. For padded texts it has one call, oneDNN's, for
-    all steps. Padding follows the text, so the forward direction never reads it in time to matter; the backward direction
-    reads each text turned round in its own length, and its outputs are turned round again.
+    all steps. Padding follows the text, so the forward direction meets it when its outputs no longer count; the
+    backward direction reads each text turned round in its own length, and its outputs are turned round again.
 
     Registered as a `Seq2SeqEncoder` with name "padded_lstm".
 
