@@ -11,7 +11,7 @@ from elmo_plugin.bilm.ragged import reverse_rows
 @Seq2SeqEncoder.register("padded_lstm")
 class PaddedLstm(Seq2SeqEncoder):
     """
-    A one-layer LSTM, the same function of its weights as AllenNLP's `lstm` with one layer.
+    An LSTM, the same function of its weights as AllenNLP's `lstm` without dropout between layers.
 
     That one packs its texts. On a CPU torch then multiplies step by step in operations of its own, the backward pass
     of which fills a tensor as large as the whole input at every step. For padded texts it has one call, oneDNN's, for
@@ -29,19 +29,21 @@ class PaddedLstm(Seq2SeqEncoder):
     input_size : `int`, required
     hidden_size : `int`, required
         Of each direction.
+    num_layers : `int`, optional (default = `1`)
     bidirectional : `bool`, optional (default = `False`)
         Outputs of the backward direction stand behind those of the forward one.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bidirectional: bool = False) -> None:
         super().__init__()
-        if input_size < 1 or hidden_size < 1:
-            raise ConfigurationError(
-                f"input_size and hidden_size must be at least 1; they are {input_size} and {hidden_size}."
-            )
-        self.input_size = input_size
-        self.forward_lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
-        self.backward_lstm = nn.LSTM(input_size, hidden_size, batch_first=True) if bidirectional else None
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ConfigurationError(f"{name} must be at least 1; it is {size}.")
+        self.input_size, self.hidden_size, self.bidirectional = input_size, hidden_size, bidirectional
+        widths = [input_size] + (num_layers - 1) * [self.get_output_dim()]
+        self.forward_layers = nn.ModuleList(_layer(width, hidden_size) for width in widths)
+        self.backward_layers = nn.ModuleList(_layer(width, hidden_size) for width in widths if bidirectional)
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """
@@ -52,21 +54,28 @@ class PaddedLstm(Seq2SeqEncoder):
 
         # Returns
 
-        The hidden states, zeros in padding. Shape: (batch_size, num_tokens, hidden_size), twice as wide where
-        bidirectional.
+        The last layer's hidden states, zeros in padding. Shape: (batch_size, num_tokens, hidden_size), twice as wide
+        where bidirectional.
         """
-        outputs = self.forward_lstm(inputs)[0]
-        if self.backward_lstm is not None:
-            lengths = mask.sum(dim=1)
-            backward = self.backward_lstm(reverse_rows(inputs, lengths))[0]
-            outputs = torch.cat([outputs, reverse_rows(backward, lengths)], dim=-1)
+        lengths = mask.sum(dim=1)
+        outputs = inputs
+        for number, forward_layer in enumerate(self.forward_layers):
+            directions = [forward_layer(outputs)[0]]
+            if self.bidirectional:
+                turned = self.backward_layers[number](reverse_rows(outputs, lengths))[0]
+                directions.append(reverse_rows(turned, lengths))
+            outputs = torch.cat(directions, dim=-1)
         return outputs.masked_fill(~mask.unsqueeze(-1), 0.0)
 
     def get_input_dim(self) -> int:
         return self.input_size
 
     def get_output_dim(self) -> int:
-        return self.forward_lstm.hidden_size * (1 if self.backward_lstm is None else 2)
+        return self.hidden_size * (2 if self.bidirectional else 1)
 
     def is_bidirectional(self) -> bool:
-        return self.backward_lstm is not None
+        return self.bidirectional
+
+
+def _layer(input_size: int, hidden_size: int) -> nn.LSTM:
+    return nn.LSTM(input_size, hidden_size, batch_first=True)

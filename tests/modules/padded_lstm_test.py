@@ -12,24 +12,34 @@ def seed():
     torch.manual_seed(5)
 
 
-def with_the_weights_of(packed: LstmSeq2SeqEncoder, bidirectional: bool) -> PaddedLstm:
-    padded = PaddedLstm(3, 4, bidirectional)
-    named = dict(packed._module.named_parameters())
-    padded.forward_lstm.load_state_dict({name: value for name, value in named.items() if "reverse" not in name})
-    if bidirectional:
-        turned = {name.removesuffix("_reverse"): value for name, value in named.items() if "reverse" in name}
-        padded.backward_lstm.load_state_dict(turned)
-    return padded
+def directions_of(encoder: LstmSeq2SeqEncoder, num_layers: int):
+    """The parameters of each layer, those of the forward direction and those of the backward one, by one layer's names."""
+    named = dict(encoder._module.named_parameters())
+    for layer in range(num_layers):
+        for ending in ("", "_reverse"):
+            yield {
+                f"{name}_l0": named[f"{name}_l{layer}{ending}"]
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                if f"{name}_l{layer}{ending}" in named
+            }
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_it_is_the_packed_one_forward_and_backward(bidirectional):
-    packed = LstmSeq2SeqEncoder(3, 4, bidirectional=bidirectional)
-    padded = with_the_weights_of(packed, bidirectional)
+def layers_of(padded: PaddedLstm):
+    for layer, forward_layer in enumerate(padded.forward_layers):
+        yield forward_layer
+        yield padded.backward_layers[layer] if padded.bidirectional else None
+
+
+@pytest.mark.parametrize("num_layers, bidirectional", [(1, False), (1, True), (2, False), (2, True)])
+def test_it_is_the_packed_one_forward_and_backward(num_layers, bidirectional):
+    packed = LstmSeq2SeqEncoder(3, 4, num_layers=num_layers, bidirectional=bidirectional)
+    padded = PaddedLstm(3, 4, num_layers=num_layers, bidirectional=bidirectional)
+    for parameters, layer in zip(directions_of(packed, num_layers), layers_of(padded), strict=True):
+        if layer is not None:
+            layer.load_state_dict(parameters)
     mask = torch.arange(6) < torch.tensor([[6], [1], [4], [3]])
     texts, weights = torch.randn(4, 6, 3), torch.randn(4, 6, padded.get_output_dim())
-    gradients = []
-    outputs = []
+    outputs, gradients = [], []
     for encoder in (packed, padded):
         inputs = texts.clone().requires_grad_()
         outputs.append(encoder(inputs, mask))
@@ -37,9 +47,9 @@ def test_it_is_the_packed_one_forward_and_backward(bidirectional):
         gradients.append(inputs.grad)
     assert_close(outputs[1], outputs[0])
     assert_close(gradients[1], gradients[0])
-    assert_close(padded.forward_lstm.weight_ih_l0.grad, packed._module.weight_ih_l0.grad)
-    if bidirectional:
-        assert_close(padded.backward_lstm.weight_hh_l0.grad, packed._module.weight_hh_l0_reverse.grad)
+    for parameters, layer in zip(directions_of(packed, num_layers), layers_of(padded), strict=True):
+        for name, parameter in parameters.items():
+            assert_close(getattr(layer, name).grad, parameter.grad)
 
 
 def test_padding_and_neighbours_change_nothing_and_padding_gives_zeros():
@@ -63,5 +73,5 @@ def test_widths():
     assert PaddedLstm(3, 4).get_input_dim() == 3
     assert (PaddedLstm(3, 4).get_output_dim(), PaddedLstm(3, 4, bidirectional=True).get_output_dim()) == (4, 8)
     assert PaddedLstm(3, 4, bidirectional=True).is_bidirectional() and not PaddedLstm(3, 4).is_bidirectional()
-    with pytest.raises(ConfigurationError, match="must be at least 1; they are 3 and 0"):
+    with pytest.raises(ConfigurationError, match="hidden_size must be at least 1; it is 0"):
         PaddedLstm(3, 0)
