@@ -51,6 +51,10 @@ class ColumnFormat:
         separator: a no-break space is part of its word.)
     comment_prefix : lines that begin with it are skipped; `None` where every line counts.
     document_prefix : lines that begin with it begin a document, as `-DOCSTART-` does; `None` for no others.
+
+    # Raises
+
+    `ConfigurationError` for a column that is no number, and a text that is empty.
     """
 
     word_column: int = 0
@@ -58,6 +62,17 @@ class ColumnFormat:
     separator: Optional[str] = None
     comment_prefix: Optional[str] = None
     document_prefix: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        for name, column in (("word_column", self.word_column), ("tag_column", self.tag_column)):
+            is_none = name == "tag_column" and column is None
+            if not is_none and (not isinstance(column, int) or isinstance(column, bool)):
+                raise ConfigurationError(
+                    f"{name} must be the number of a column, from 0, or from the end where negative; it is {column!r}."
+                )
+        for name in ("separator", "comment_prefix", "document_prefix"):
+            if getattr(self, name) == "":
+                raise ConfigurationError(f"{name} must not be empty; leave it out or name the characters.")
 
     def sentences(self, path: str) -> Iterator[TaggedSentence]:
         """

@@ -84,6 +84,11 @@ class LacReader(DatasetReader):
             self._tag_scheme = check_scheme(tag_scheme)
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"The reader elmo_lac: {error}") from error
+        if self._columns is not None and self._columns.tag_column is None:
+            raise ConfigurationError(
+                "The reader elmo_lac learns words from their tags, but tag_column in columns is null. Name the column "
+                "of the tags; raw text is for the predictor elmo_lac."
+            )
         if max_characters < 1:
             raise ConfigurationError(
                 f"max_characters of the reader elmo_lac must be 1 or more, but it is {max_characters}."
@@ -106,6 +111,7 @@ class LacReader(DatasetReader):
                 words = classed_words(paragraph, self._table, self._join_names, counts)
                 counts["paragraphs"] += 1
                 counts["words"] += len(words)
+                counts["words of nothing but white space left out"] += sum(word.text.isspace() for word in words)
                 for sentence in sentences_of(words, self.max_characters):
                     yield paragraph, sentence
 

@@ -85,10 +85,6 @@ class TaggingReader(DatasetReader):
         **kwargs,
     ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
-        prefixes = {"comment_prefix": comment_prefix, "document_prefix": document_prefix}
-        for name, text in {"separator": separator, **prefixes}.items():
-            if text == "":
-                raise ConfigurationError(f"{name} must not be empty; leave it out or name the characters.")
         for name, scheme in (("source_scheme", source_scheme), ("tag_scheme", tag_scheme)):
             if scheme is not None:
                 _check_scheme_argument(name, scheme)

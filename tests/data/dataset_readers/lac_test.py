@@ -3,22 +3,12 @@ import logging
 import pytest
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
-from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
 from elmo_plugin.data.dataset_readers.lac import LacReader
+from tests.data.dataset_readers.workers import metadata_of_workers
 
 LINE = "20260101-01-001-001/m  １９/m 日/t 李/nr 小河/nr 到/v [东湖/ns 银行/n]nt 。/w 好/a ！/w\n"
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write_file(text, name="file.txt"):
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    return write_file
 
 
 def test_each_character_has_the_tag_of_its_place_in_its_word_and_of_the_words_class(write):
@@ -66,6 +56,14 @@ def test_what_was_left_out_and_joined_is_told(write, caplog):
     assert "1 brackets made one word, 1 identifiers left out, 1 paragraphs, 1 people joined" in caplog.text
 
 
+def test_a_word_of_nothing_but_white_space_is_left_out_and_counted(write, caplog):
+    path = write("\u3000\tPUNCT\n好\tADJ\n")
+    with caplog.at_level(logging.INFO):
+        (instance,) = LacReader(columns={"separator": "\t"}, tag_table="upos").read(path)
+    assert (instance["metadata"]["words"], instance["tags"].labels) == (["好"], ["S-a"])
+    assert "1 words of nothing but white space left out" in caplog.text
+
+
 def test_classes_that_the_model_does_not_know_are_an_error_with_file_and_line(write):
     (known,) = LacReader().read(write("好/a\n", "train.txt"))
     vocabulary = Vocabulary.from_instances([known])
@@ -88,6 +86,8 @@ def test_unknown_tags_are_an_error_unless_they_are_explained(write):
         ({"tag_table": "ctb"}, "elmo_lac: There is no table of tags 'ctb'"),
         ({"tag_scheme": "IOBES"}, "elmo_lac: There is no tag scheme 'IOBES'"),
         ({"columns": {"word": 1}}, "elmo_lac: .*unexpected keyword argument 'word'"),
+        ({"columns": {"tag_column": "upos"}}, "tag_column must be the number of a column"),
+        ({"columns": {"tag_column": None}}, "elmo_lac learns words from their tags, but tag_column in columns is null"),
         ({"max_characters": 0}, "max_characters of the reader elmo_lac must be 1 or more, but it is 0"),
     ],
 )
@@ -108,9 +108,8 @@ def test_characters_of_a_predictor_become_an_instance():
 def test_workers_share_the_sentences_and_lose_none(project_root):
     path = str(project_root / "fixtures" / "lac" / "dev.txt")
     expected = sorted("".join(instance["metadata"]["words"]) for instance in LacReader().read(path))
-    loader = MultiProcessDataLoader(LacReader(), path, batch_size=4, num_workers=2)
-    loader.index_with(Vocabulary.from_instances(LacReader().read(path)))
-    assert sorted("".join(sentence["words"]) for batch in loader for sentence in batch["metadata"]) == expected
+    read = metadata_of_workers(LacReader(), path, num_workers=2)
+    assert sorted("".join(sentence["words"]) for sentence in read) == expected
 
 
 @pytest.mark.parametrize("part, num_sentences", [("pfr199801/dev.txt", 4054), ("udc/dev.conll", 501)])

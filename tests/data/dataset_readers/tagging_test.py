@@ -6,23 +6,13 @@ import pytest
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Token, Vocabulary
-from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.token_indexers import SingleIdTokenIndexer, TokenCharactersIndexer
 
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.data.tokenizers import BlankSpacyTokenizer
+from tests.data.dataset_readers.workers import metadata_of_workers
 
 IOB1 = "-DOCSTART- O\n\nEva I-PER\nfrom O\nNew I-LOC\nYork I-LOC\nParis B-LOC\n\nran O\n"
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write_file(text, name="file.conll"):
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    return write_file
 
 
 def tags_of(instances):
@@ -105,7 +95,7 @@ def test_tags_of_no_scheme_are_an_error_that_shows_each_schemes_first_misfit(wri
     with pytest.raises(ConfigurationError) as error:
         list(TaggingReader().read(write("a B-PER\n\nb O\nc I-PER\n")))
     message = str(error.value)
-    assert "not BIO: " in message and "file.conll, line 4: 'I-PER' follows 'O', which BIO does not allow" in message
+    assert "not BIO: " in message and "file.txt, line 4: 'I-PER' follows 'O', which BIO does not allow" in message
     assert "line 1: 'B-PER' begins a sentence, which IOB1 does not allow" in message
     assert "source_scheme" in message and "repair_tags" in message
 
@@ -113,7 +103,7 @@ def test_tags_of_no_scheme_are_an_error_that_shows_each_schemes_first_misfit(wri
 def test_a_tag_that_breaks_the_scheme_is_an_error_with_its_line(write):
     with pytest.raises(
         ConfigurationError,
-        match="file.conll, line 2: 'I-PER' follows 'O', which BIO does not allow.*repair_tags to true",
+        match="file.txt, line 2: 'I-PER' follows 'O', which BIO does not allow.*repair_tags to true",
     ):
         list(TaggingReader(source_scheme="BIO").read(write("a O\nb I-PER\n")))
 
@@ -174,17 +164,14 @@ def test_it_is_built_from_a_configuration():
 def test_workers_share_the_sentences_and_lose_none(project_root, start_method, num_workers, max_instances_in_memory):
     path = str(project_root / "fixtures" / "tagged" / "dev.conll")
     expected = sorted(instance["metadata"]["line"] for instance in TaggingReader().read(path))
-    loader = MultiProcessDataLoader(
+    read = metadata_of_workers(
         TaggingReader(),
         path,
-        batch_size=4,
         num_workers=num_workers,
         start_method=start_method,
         max_instances_in_memory=max_instances_in_memory,
     )
-    loader.index_with(Vocabulary.from_instances(TaggingReader().read(path)))
-    lines = [sentence["line"] for batch in loader for sentence in batch["metadata"]]
-    assert sorted(lines) == expected
+    assert sorted(sentence["line"] for sentence in read) == expected
 
 
 def test_the_shipped_set_is_well_formed_and_its_held_out_names_are_new(project_root):

@@ -9,11 +9,9 @@ from elmo_plugin.data.word_classes import TABLES
 
 
 @pytest.fixture
-def classify(tmp_path):
+def classify(write):
     def read(line, table=TABLES["pfr"], join_names=True, counts=None):
-        path = tmp_path / "file.txt"
-        path.write_text(line, encoding="utf-8")
-        (paragraph,) = slashed_paragraphs(str(path), Counter())
+        (paragraph,) = slashed_paragraphs(write(line), Counter())
         words = classed_words(paragraph, table, join_names, Counter() if counts is None else counts)
         return " ".join(f"{word.text}/{word.word_class}" for word in words)
 
