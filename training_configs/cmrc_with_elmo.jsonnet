@@ -20,6 +20,8 @@
   elmo:: { options_file: 'fixtures/bilm/options.json', weight_file: 'fixtures/bilm/weights.hdf5' },
   language:: 'zh',
   tokenizer:: { type: 'elmo_chinese_characters' },
+  // Of three bytes, and two marks; a number or a foreign word may be longer.
+  max_characters:: 12,
   // Characters, not words: longer.
   max_answer_length:: 60,
 }

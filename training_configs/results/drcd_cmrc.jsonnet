@@ -18,7 +18,7 @@ local overrides = {
   'dataset_reader.stride': 192,
   'validation_dataset_reader.window': 256,
   'validation_dataset_reader.stride': 192,
-  'trainer.num_epochs': 4,
+  'trainer.num_epochs': 3,
 };
 local with_elmo = overrides + (import 'lib/stored_elmo.libsonnet');
 {
