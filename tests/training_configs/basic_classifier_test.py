@@ -5,8 +5,7 @@ from allennlp.models import load_archive
 from allennlp.predictors import Predictor
 
 
-def test_as_typed_it_trains_and_predicts_without_a_line_of_code(project_root, tmp_path, monkeypatch):
-    monkeypatch.chdir(project_root)
+def test_as_typed_it_trains_and_predicts_without_a_line_of_code(tmp_path):
     folder = tmp_path / "out"
     train_model_from_file("training_configs/basic_classifier.jsonnet", str(folder))
     metrics = json.loads((folder / "metrics.json").read_text())

@@ -14,7 +14,6 @@ VARIABLES = {"DATA": "data", "BILM": "bilm", "STORE": "store"}
 
 @pytest.fixture(params=ROWS, ids=lambda path: path.stem)
 def row(request, monkeypatch):
-    monkeypatch.chdir(PROJECT_ROOT)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     return read_row(str(request.param))

@@ -39,6 +39,8 @@
   character_vectors:: null,
 
   elmo_dropout:: 0.5,
+  // The biLM learns with the task, at this rate; null keeps it frozen. 0.0001 is a good first try.
+  elmo_learning_rate:: null,
   // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
   mix_l2:: null,
   // padded_lstm, or lstm, the same function, which a CPU trains more slowly; its width in each direction.
@@ -98,7 +100,11 @@
           embedding_dim: config.character_dim,
           [if config.character_vectors != null then 'pretrained_file']: config.character_vectors,
         },
-        [if config.elmo != null then 'elmo']: { type: 'elmo', dropout: config.elmo_dropout } + config.elmo,
+        [if config.elmo != null then 'elmo']: {
+          type: 'elmo',
+          dropout: config.elmo_dropout,
+          [if config.elmo_learning_rate != null then 'requires_grad']: true,
+        } + config.elmo,
       },
     },
     encoder: {
@@ -126,7 +132,13 @@
     },
   },
   trainer: {
-    optimizer: { type: 'adam', lr: config.learning_rate },
+    optimizer: {
+      type: 'adam',
+      lr: config.learning_rate,
+      [if config.elmo_learning_rate != null then 'parameter_groups']: [
+        [['token_embedder_elmo\\.bilm\\.'], { lr: config.elmo_learning_rate }],
+      ],
+    },
     num_epochs: config.num_epochs,
     patience: config.patience,
     validation_metric: '+f1',

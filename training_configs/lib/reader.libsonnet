@@ -46,6 +46,8 @@
   character_widths:: [3],
 
   elmo_dropout:: 0.5,
+  // The biLM learns with the task, at this rate; null keeps it frozen. 0.0001 is a good first try.
+  elmo_learning_rate:: null,
   // Add ELMo to the output of the contextual layer too, by a mix of its own.
   elmo_at_output:: false,
   // Strength of the L2 regularizer on the weights of ELMo's layers, before their softmax; null for none.
@@ -129,6 +131,7 @@
           type: 'elmo',
           dropout: config.elmo_dropout,
           num_output_representations: if config.elmo_at_output then 2 else 1,
+          [if config.elmo_learning_rate != null then 'requires_grad']: true,
         } + config.elmo,
       },
     },
@@ -150,7 +153,13 @@
     batch_sampler: { type: 'bucket', batch_size: config.batch_size, sorting_keys: ['passage'], shuffle: false },
   },
   trainer: {
-    optimizer: { type: 'adam', lr: config.learning_rate },
+    optimizer: {
+      type: 'adam',
+      lr: config.learning_rate,
+      [if config.elmo_learning_rate != null then 'parameter_groups']: [
+        [['token_embedder_elmo\\.bilm\\.'], { lr: config.elmo_learning_rate }],
+      ],
+    },
     num_epochs: config.num_epochs,
     patience: config.patience,
     validation_metric: '+f1',
