@@ -1,8 +1,5 @@
 """`ElmoEmbedder`, as AllenNLP had it until 0.9: sentences to arrays of NumPy."""
 
-import logging
-import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -30,9 +27,7 @@ from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
-from elmo_plugin.quiet import quiet
-
-logger = logging.getLogger(__name__)
+from elmo_plugin.remote_files import PathLike, local_path
 
 # The model that AllenNLP 0.9 took where none was named.
 _SHAPE = "2x4096_512_2048cnn_2xhighway"
@@ -42,8 +37,6 @@ DEFAULT_WEIGHT_FILE = f"{_ORIGINAL}weights.hdf5"
 DEFAULT_BATCH_SIZE = 64
 # Batches whose sentences are sorted by length among each other.
 SORTED_BATCHES = 8
-
-PathLike = Union[str, os.PathLike]
 
 
 class ElmoEmbedder:
@@ -245,41 +238,6 @@ def choose_device(cuda_device: int, device: Optional[Union[str, torch.device]] =
             f"`cuda_device` (--cuda-device); -1 is the CPU."
         )
     return chosen
-
-
-def local_path(path: PathLike) -> str:
-    """
-    A path as it is; of a URL the local copy.
-
-    # Raises
-
-    `ValueError` for a URL where AllenNLP, which fetches it, is missing or can't.
-    """
-    path = os.fspath(path)
-    if "://" not in path:
-        return path
-    if find_spec("allennlp") is None:
-        raise ValueError(
-            f"{path} is a URL, which only AllenNLP fetches, and that is not installed. Download it and give its path."
-        )
-    from allennlp.common.file_utils import cached_path
-
-    logger.info("Fetching %s, unless the copy that is here is the newest.", path)
-    try:
-        # Each of several attempts would be warned of, with all of the URL.
-        with quiet("urllib3", "cached_path", level=logging.CRITICAL):
-            return str(cached_path(path))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{path} could not be fetched ({_root_of(error)}). Give the paths of a biLM's files as `options_file` and "
-            "`weight_file` (--options-file, --weight-file; or an --archive)."
-        ) from error
-
-
-def _root_of(error: BaseException) -> BaseException:
-    """What an error goes back to: the ones above it repeat its words, the URL and the names of their classes."""
-    below = error.__cause__ or error.__context__
-    return error if below is None else _root_of(below)
 
 
 def _checked(batch: Sequence[Sentence]) -> Sequence[Sentence]:
