@@ -19,8 +19,8 @@ MISSING = """\
 that it imports. A plain `pip install allennlp` no longer works; in the checkout of elmo_plugin run
     {python} -m pip install --no-deps -r requirements.txt -e ."""
 
-# The exit status that shells give a program which Ctrl-C ended.
-INTERRUPTED = 130
+# The exit status that shells give a program which Ctrl-C ended, or the signal that ends programs.
+INTERRUPTED, TERMINATED = 130, 143
 GO_ON = " The same command with --recover goes on from the last checkpoint, if one was written."
 
 
@@ -49,12 +49,12 @@ def name_plugin(arguments: List[str]) -> List[str]:
 def main() -> None:
     """
     Runs AllenNLP's command line, with its logging and its way to end on a SIGTERM. What is wrong with the user's input
-    ends it with a message and no traceback, and so does Ctrl-C.
+    ends it with a message and no traceback, and so do Ctrl-C and SIGTERM.
     """
     try:
         import allennlp.__main__  # noqa: F401  sets the logging up
         from allennlp.commands import main as run_command_line
-        from allennlp.common.util import install_sigterm_handler
+        from allennlp.common.util import SigTermReceived, install_sigterm_handler
         from elmo_plugin.user_errors import EXPLAINED, explanation
     except ModuleNotFoundError as error:
         program = program_name()
@@ -69,11 +69,11 @@ def main() -> None:
             raise
         hint = f"({DEBUG_VARIABLE}=1 in front of the command shows where in the code.)"
         sys.exit(f"{program_name()}: error: {message}\n{hint}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SigTermReceived) as stop:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         print(f"\n{program_name()}: stopped.{GO_ON if sys.argv[1:2] == ['train'] else ''}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED)
 
 
 if __name__ == "__main__":

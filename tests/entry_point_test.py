@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import List
 
 import pytest
+from allennlp.common.util import SigTermReceived
 
 from elmo_plugin import __main__ as entry_point
 
@@ -118,10 +119,11 @@ def test_what_is_wrong_with_the_input_is_one_message_and_the_code_only_when_aske
     assert "Traceback" in run("-m", "elmo_plugin", "elmo-prepare", "nowhere.txt", str(tmp_path / "out")).stderr
 
 
+@pytest.mark.parametrize("stop, status", [(KeyboardInterrupt, 130), (SigTermReceived, 143)])
 @pytest.mark.parametrize("command, goes_on", [("train", True), ("evaluate", False)])
-def test_ctrl_c_is_no_traceback_and_a_training_is_said_to_go_on(command: str, goes_on: bool, monkeypatch, capsys):
+def test_a_signal_is_no_traceback_and_a_training_is_said_to_go_on(command, goes_on, stop, status, monkeypatch, capsys):
     def interrupt(prog: str) -> None:
-        raise KeyboardInterrupt
+        raise stop
 
     monkeypatch.setitem(sys.modules, "allennlp.__main__", ModuleType("allennlp.__main__"))
     monkeypatch.setattr("allennlp.common.util.install_sigterm_handler", lambda: None)
@@ -131,5 +133,5 @@ def test_ctrl_c_is_no_traceback_and_a_training_is_said_to_go_on(command: str, go
     with pytest.raises(SystemExit) as ended:
         entry_point.main()
     said = capsys.readouterr().err
-    assert ended.value.code == 130 and "allennlp-elmo: stopped." in said
+    assert ended.value.code == status and "allennlp-elmo: stopped." in said
     assert ("The same command with --recover goes on from the last checkpoint" in said) is goes_on

@@ -10,6 +10,7 @@ from typing import Callable, Iterator, List, Optional, Sequence
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.tqdm import Tqdm
+from allennlp.common.util import SigTermReceived
 
 from elmo_plugin.bilm.batches import DEFAULT_TOKEN_BUDGET, Batching
 from elmo_plugin.bilm.dump import DumpSettings, Progress, parts_folder, write_dump
@@ -119,11 +120,10 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
     )
     subparser.add_argument(
         "--cuda-device",
-        type=int,
-        nargs="+",
+        type=device_numbers,
         metavar="N",
         default=[-1],
-        help="numbers of GPUs, a process each; -1 is the CPU",
+        help="number of a GPU, or of several, with a process each: 0,1; -1 is the CPU",
     )
     subparser.add_argument(
         "--processes", type=int, metavar="N", help="share the text among so many processes, on the CPU"
@@ -138,6 +138,14 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help=f"their precision ({FLOAT32}); the others are for the CPU, faster, and give nearly the same vectors",
     )
+
+
+def device_numbers(text: str) -> List[int]:
+    """The numbers in `0,1`. Commas join them, so that what stands behind, as it did in 0.9, may be INPUT."""
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, or several as 0,1, but it is {text!r}") from None
 
 
 def embed_from_args(args: argparse.Namespace) -> None:
@@ -174,7 +182,7 @@ def embed(args: argparse.Namespace, output: Path) -> None:
     try:
         with Bar() as bar:
             text = write_dump(reader, lines, output, settings, args.force, bar, _writer(args, reader))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SigTermReceived):
         print(
             f"Stopped. What was computed is kept in {parts_folder(output)}; the same command goes on from there.",
             file=sys.stderr,

@@ -83,12 +83,12 @@ def _check_processes(args: argparse.Namespace) -> None:
         raise ValueError(f"--processes must be at least 1, but it is {args.processes}.")
     if args.processes is not None and (several or args.cuda_device[0] >= 0):
         raise ValueError(
-            "--processes share the CPU; of GPUs each has a process. Give --cuda-device several numbers instead."
+            "--processes share the CPU; of GPUs each has a process. Give --cuda-device several numbers instead, as 0,1."
         )
     if several and (min(args.cuda_device) < 0 or len(set(args.cuda_device)) < len(args.cuda_device)):
         raise ValueError(
             f"Several numbers of --cuda-device must be those of different GPUs, but they are "
-            f"{' '.join(map(str, args.cuda_device))}. On the CPU, give --processes."
+            f"{','.join(map(str, args.cuda_device))}. On the CPU, give --processes."
         )
     if args.form == TOKEN_EMBEDDINGS and several:
         raise ValueError("--token-embeddings runs in one process. Give one --cuda-device.")

@@ -1,3 +1,4 @@
+import argparse
 import gzip
 import io
 import json
@@ -10,6 +11,7 @@ import pytest
 import torch
 from allennlp.commands import Subcommand, parse_args
 from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import SigTermReceived
 
 from elmo_plugin import ElmoEmbedder
 from elmo_plugin.bilm.bilm import Bilm
@@ -20,7 +22,7 @@ from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.store import VectorStore
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm, save_weights
-from elmo_plugin.commands.elmo import Elmo
+from elmo_plugin.commands.elmo import Elmo, device_numbers
 from tests.archives import FIXTURE, embedding_model_archive, language_model_archive
 from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
@@ -253,20 +255,21 @@ def test_several_processes_write_the_same_vectors_and_go_on_with_what_one_has_be
     assert all(numpy.array_equal(one, other) for one, other in zip(of_two, vectors("one.hdf5")))
 
 
-def test_an_interrupted_run_says_that_it_can_go_on_and_does(run, monkeypatch, capsys, tmp_path):
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SigTermReceived])
+def test_an_interrupted_run_says_that_it_can_go_on_and_does(run, monkeypatch, capsys, tmp_path, stop):
     read, calls = SentenceReader.read, []
 
     def interrupted(self, sentences, carried=None):
         calls.append(len(sentences))
         if len(calls) == 3:
-            raise KeyboardInterrupt
+            raise stop
         return read(self, sentences, carried)
 
     monkeypatch.setattr("elmo_plugin.bilm.dump._SENTENCES_PER_PART", 4)
     arguments = ["text.txt", "out.hdf5", "--all", *FILES, "--batch-size", "2", "--cached-words", "7"]
     with monkeypatch.context() as patch:
         patch.setattr(SentenceReader, "read", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(stop):
             run(*arguments)
     assert "Stopped. What was computed is kept in out.hdf5.parts; the same command goes on" in capsys.readouterr().err
     assert not (tmp_path / "out.hdf5").exists()
@@ -340,11 +343,11 @@ def test_an_existing_output_needs_force(run):
             "--processes share the CPU; of GPUs each has a process",
         ),
         (
-            ["--all", *FILES, "--cuda-device", "0", "0"],
-            "must be those of different GPUs, but they are 0 0. On the CPU, give",
+            ["--all", *FILES, "--cuda-device", "0,0"],
+            "must be those of different GPUs, but they are 0,0. On the CPU, give",
         ),
-        (["--all", *FILES, "--cuda-device", "0", "-1"], "must be those of different GPUs, but they are 0 -1"),
-        (["--all", *FILES, "--cuda-device", "98", "99"], "There is no device cuda:98"),
+        (["--all", *FILES, "--cuda-device", "0,-1"], "must be those of different GPUs, but they are 0,-1"),
+        (["--all", *FILES, "--cuda-device", "98,99"], "There is no device cuda:98"),
         (
             ["--all", *FILES, "--processes", "2", "--state", "stateful"],
             "which several processes can't. Give one process and",
@@ -355,7 +358,7 @@ def test_an_existing_output_needs_force(run):
             "so --format, --invariant would change nothing",
         ),
         (
-            ["--token-embeddings", *FILES, "--cuda-device", "0", "1"],
+            ["--token-embeddings", *FILES, "--cuda-device", "0,1"],
             "--token-embeddings runs in one process. Give one --cuda",
         ),
         (["--all", *FILES, "--cuda-device", "99"], "There is no device cuda:99"),
@@ -371,12 +374,31 @@ def test_flags_that_make_no_sense_are_refused(run, tmp_path, arguments, message)
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--all", "--top"], ["--all", "--state", "warm"], ["--all", "--dtype", "int8"]]
+    "arguments",
+    [
+        [],
+        ["--all", "--top"],
+        ["--all", "--state", "warm"],
+        ["--all", "--dtype", "int8"],
+        ["--all", "--cuda-device", "cpu"],
+    ],
 )
 def test_argparse_refuses_the_rest(run, arguments, capsys):
     with pytest.raises(SystemExit):
         run("text.txt", "out.hdf5", *FILES, *arguments)
     assert "usage:" in capsys.readouterr().err
+
+
+def test_several_gpus_are_joined_by_commas():
+    assert device_numbers("0") == [0] and device_numbers("0,1") == [0, 1]
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a number, or several as 0,1, but it is 'one'"):
+        device_numbers("one")
+
+
+def test_every_flag_of_0_9_may_stand_before_the_files(run):
+    flags = ["--forget-sentences", "--batch-size", "64", "--cuda-device", "-1"]
+    run("--all", *FILES, *flags, "text.txt", "out.hdf5")
+    assert_all_close(vectors(), of_python())
 
 
 @pytest.mark.parametrize(
