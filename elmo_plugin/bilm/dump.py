@@ -6,7 +6,6 @@ part. In the end a writer puts the parts together: into HDF5 as AllenNLP 0.9 has
 """
 
 import hashlib
-import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +23,11 @@ from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.store import DESCRIPTION as STORE_DESCRIPTION
-from elmo_plugin.bilm.whole_file import check_place
+from elmo_plugin.bilm.whole_file import check_place, failed_write
 
 # Vectors that are computed before they are written, and that a stop may lose.
 PART_BYTES = 128 * 2**20
 _SENTENCES_PER_PART = 16384
-_FAILED_WRITE = re.compile("file write failed|unable to extend file", re.IGNORECASE)
 
 
 class DumpSettings(NamedTuple):
@@ -152,11 +150,11 @@ def as_written(output: Path, kept: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        # Where the disk fills up while HDF5 closes a file, h5py raises a RuntimeError.
-        if not isinstance(error, OSError) and not _FAILED_WRITE.search(str(error)):
+        reason = failed_write(error)
+        if reason is None:
             raise
         raise ValueError(
-            f"{output} could not be written ({str(error).splitlines()[0]}). {kept}. Mend the cause – make room, choose "
+            f"{output} could not be written ({reason}). {kept}. Mend the cause – make room, choose "
             "another place, keep less (--dtype float16, --top, --average) – and repeat the command."
         ) from error
 

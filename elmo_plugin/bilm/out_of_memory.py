@@ -5,8 +5,8 @@ from typing import Iterator
 
 import torch
 
-# What torch writes where its allocator for the CPU fails; it is a plain RuntimeError then.
-_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory")
+# What torch writes where its allocator for the CPU fails, or C++'s own; it is a plain RuntimeError then.
+_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
 class OutOfMemory(RuntimeError):

@@ -1,8 +1,15 @@
 """Files that have all of their content from the moment that they have their name."""
 
+import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Iterator, Optional, Union
+
+# What torch and HDF5 say, in a `RuntimeError`, where a file system takes no more; all others raise an `OSError`.
+_FAILED_WRITE = re.compile("(?i)file write failed|unable to extend file|failed writing file|unexpected pos")
+# Far down in what HDF5 says: the system's own reason.
+_NUMBER_OF_ERROR = re.compile(r"errno = (\d+)")
 
 
 @contextmanager
@@ -35,3 +42,11 @@ def check_place(path: Path, force: bool) -> None:
         raise ValueError(f"There is no folder {path.parent} to write {path.name} in. Make it, or give another path.")
     if path.exists() and not force:
         raise ValueError(f"{path}: already exists. Use --force to overwrite it, or give another name.")
+
+
+def failed_write(error: Exception) -> Optional[str]:
+    """Why a file could not be written (a full disk, a folder without permission); `None` for any other error."""
+    if not isinstance(error, OSError) and _FAILED_WRITE.search(str(error)) is None:
+        return None
+    match = _NUMBER_OF_ERROR.search(str(error))
+    return os.strerror(int(match.group(1))) if match is not None else str(error).splitlines()[0]

@@ -1,6 +1,5 @@
 """What goes wrong in a subcommand, as an error for its user."""
 
-import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import Iterator
 
 from allennlp.common.checks import ConfigurationError
 
+from elmo_plugin.bilm.whole_file import failed_write
 from elmo_plugin.corpus.directories import nearest_directory
-
-# What torch says where a file system takes no more; all others raise an `OSError`.
-_FAILED_WRITE = re.compile("file write failed|failed writing file|unexpected pos")
 
 
 @contextmanager
@@ -25,8 +22,9 @@ def reported(output: Path, what_now: str) -> Iterator[None]:
     except (ValueError, FileNotFoundError) as error:
         raise ConfigurationError(str(error)) from error
     except (OSError, RuntimeError) as error:
-        if not isinstance(error, OSError) and _FAILED_WRITE.search(str(error)) is None:
+        reason = failed_write(error)
+        if reason is None:
             raise
         free = shutil.disk_usage(nearest_directory(output.absolute().parent)).free
-        said = f"{str(error).splitlines()[0]}, with {free / 1e9:.2f} GB free on the disk of {output}."
+        said = f"{reason}, with {free / 1e9:.2f} GB free on the disk of {output}."
         raise ConfigurationError(f"{said} {what_now}") from error

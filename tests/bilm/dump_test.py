@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -250,7 +252,7 @@ def test_a_disk_that_fills_up_leaves_what_was_computed_and_nothing_half_written(
     messages = answer.stdout.splitlines()
     assert len(messages) == 2, answer.stderr
     for (limit, has_parts), message in zip(LIMITS.items(), messages):
-        assert message.startswith(f"{limit} could not be written (")
+        assert message.startswith(f"{limit} could not be written ({os.strerror(errno.EFBIG)}). What was")
         assert f"What was computed is kept in {limit}.parts. Mend the cause – make room" in message
         names = sorted(path.name for path in parts_folder(tmp_path / limit).iterdir())
         assert names == [f"{index:06d}.hdf5" for index in range(len(names) - 1)] + ["run.json"]

@@ -16,11 +16,17 @@ def raise_as_a_gpu_does():
     raise torch.OutOfMemoryError("CUDA out of memory")
 
 
+def raise_as_small_allocations_of_torch_do():
+    raise RuntimeError("std::bad_alloc")
+
+
 def raise_as_named():
     raise OutOfMemory("Make batches smaller")
 
 
-@pytest.mark.parametrize("function", [allocate_too_much, raise_memory_error, raise_as_a_gpu_does])
+@pytest.mark.parametrize(
+    "function", [allocate_too_much, raise_memory_error, raise_as_a_gpu_does, raise_as_small_allocations_of_torch_do]
+)
 def test_running_out_of_memory_anywhere_is_one_error_with_the_remedy(function):
     with pytest.raises(OutOfMemory, match="Make batches smaller .*"):
         with out_of_memory_as("Make batches smaller"):

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
-from elmo_plugin.bilm.whole_file import whole_file
+from elmo_plugin.bilm.whole_file import failed_write, whole_file
 
 
 def test_a_file_takes_its_name_at_the_end_and_the_place_of_the_one_before(tmp_path: Path):
@@ -38,3 +40,18 @@ def test_a_name_that_can_not_be_taken_leaves_nothing_else(tmp_path: Path):
     with pytest.raises(OSError), whole_file(tmp_path / "folder") as partial:
         partial.write_text("all of it")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (PermissionError(13, "Permission denied", "/there"), "[Errno 13] Permission denied: '/there'"),
+        (OSError("file write failed: day\n, filename = 'f', errno = 28, error message = 'full'"), os.strerror(28)),
+        (RuntimeError("Can't close (unable to extend file, errno = 27, 'too large')"), os.strerror(27)),
+        (RuntimeError("[enforce fail at x.cc:672] . unexpected pos 704 vs 5\nmore"), "[enforce fail at x.cc:672] . "),
+        (RuntimeError("shapes differ, errno = 28"), None),
+    ],
+)
+def test_of_a_write_that_failed_the_reason_is_the_systems_own(error: Exception, reason: Optional[str]):
+    found = failed_write(error)
+    assert found is None if reason is None else found is not None and found.startswith(reason)
