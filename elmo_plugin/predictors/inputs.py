@@ -2,10 +2,11 @@
 What the predictors ask of their inputs.
 """
 
-import json
 from typing import Any
 
 from allennlp.common.checks import ConfigurationError
+
+from elmo_plugin.data.shown import as_json
 
 
 def checked_text(text: Any, name: str, expected: str) -> str:
@@ -21,7 +22,7 @@ def checked_text(text: Any, name: str, expected: str) -> str:
     `ConfigurationError` where it is no string, or holds half of a surrogate pair, which UTF-8 can not write.
     """
     if not isinstance(text, str):
-        raise ConfigurationError(f"{expected}, found {shortened(json.dumps(text))} for {name}, which is no string.")
+        raise ConfigurationError(f"{expected}, found {as_json(text)} for {name}, which is no string.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -30,9 +31,3 @@ def checked_text(text: Any, name: str, expected: str) -> str:
             f"Write such characters whole, as UTF-8 or as two \\u escapes."
         ) from error
     return text
-
-
-def shortened(text: str) -> str:
-    """A text's first 80 characters, for messages."""
-    text = text.strip()
-    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -10,7 +10,7 @@ from allennlp.common.util import JsonDict
 from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
-from elmo_plugin.predictors.inputs import shortened
+from elmo_plugin.data.shown import shortened
 
 
 class JsonLinesPredictor(Predictor):

@@ -2,7 +2,6 @@
 The predictor of Chinese lexical analysis: lines of raw text in, words with classes and their places out.
 """
 
-import json
 from itertools import islice
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -14,8 +13,9 @@ from allennlp.predictors import Predictor
 
 from elmo_plugin.data.characters import Character, characters_of, sentences_of
 from elmo_plugin.data.dataset_readers.lac import LacReader
+from elmo_plugin.data.shown import as_json
 from elmo_plugin.data.tag_schemes import tags_to_spans
-from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.predictors.inputs import checked_text
 from elmo_plugin.predictors.json_lines import JsonLinesPredictor, parsed
 
 _EXPECTED = 'Expected a line of text, or in Python {"text": "raw text"}'
@@ -137,5 +137,5 @@ def _runs(characters: List[Character]) -> Iterator[Tuple[int, int]]:
 
 def _text_of(inputs: JsonDict) -> str:
     if not isinstance(inputs, dict) or "text" not in inputs:
-        raise ConfigurationError(f"{_EXPECTED}, found {shortened(json.dumps(inputs))}.")
+        raise ConfigurationError(f"{_EXPECTED}, found {as_json(inputs)}.")
     return checked_text(inputs["text"], "the text", _EXPECTED)

@@ -2,7 +2,6 @@
 The predictor of reading comprehension: passage and question in, answer with its place and probability out.
 """
 
-import json
 from typing import Any, Dict, List, Optional
 
 from allennlp.common.checks import ConfigurationError
@@ -10,7 +9,8 @@ from allennlp.common.util import JsonDict, sanitize
 from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
-from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.data.shown import as_json
+from elmo_plugin.predictors.inputs import checked_text
 from elmo_plugin.predictors.json_lines import JsonLinesPredictor
 
 _EXPECTED = 'expected a JSON object like {"passage": "raw text", "question": "raw text"}'
@@ -61,7 +61,7 @@ class ReadingComprehensionPredictor(JsonLinesPredictor):
     def _instance_or_none(self, line: JsonDict) -> Optional[Instance]:
         """`None` where passage or question has no word."""
         if not isinstance(line, dict) or not {"passage", "question"} <= set(line):
-            raise ConfigurationError(f"{_EXPECTED}, found {shortened(json.dumps(line, ensure_ascii=False))}.")
+            raise ConfigurationError(f"{_EXPECTED}, found {as_json(line)}.")
         texts = [checked_text(line[key], f"the {key}", _EXPECTED) for key in ("passage", "question")]
         if not all(self._dataset_reader.tokenizer.tokenize(text) for text in texts):
             return None

@@ -2,7 +2,6 @@
 The predictor of the tagger: raw sentences in, tags and entities with their places out.
 """
 
-import json
 from typing import Any, Dict, List, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
@@ -12,9 +11,10 @@ from allennlp.models import Model
 from allennlp.predictors import Predictor
 
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
+from elmo_plugin.data.shown import as_json
 from elmo_plugin.data.tag_schemes import tags_to_spans
 from elmo_plugin.data.tokenizers.blank_spacy import BlankSpacyTokenizer
-from elmo_plugin.predictors.inputs import checked_text, shortened
+from elmo_plugin.predictors.inputs import checked_text
 from elmo_plugin.predictors.json_lines import JsonLinesPredictor
 
 _EXPECTED = 'expected a JSON object like {"sentence": "raw text"} or {"tokens": ["its", "words"]}'
@@ -75,7 +75,7 @@ class TaggerPredictor(JsonLinesPredictor):
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         if not isinstance(json_dict, dict) or ("sentence" in json_dict) == ("tokens" in json_dict):
-            raise ConfigurationError(f"{_EXPECTED}, found {shortened(json.dumps(json_dict))}.")
+            raise ConfigurationError(f"{_EXPECTED}, found {as_json(json_dict)}.")
         if "sentence" in json_dict:
             sentence = checked_text(json_dict["sentence"], "the sentence", _EXPECTED)
             tokens = self._tokenizer.tokenize(sentence)
@@ -99,7 +99,7 @@ class TaggerPredictor(JsonLinesPredictor):
 def _joined(words: Any) -> Tuple[str, List[Token]]:
     """Words with single spaces between them, and the words as tokens that know their places there."""
     if not isinstance(words, list):
-        raise ConfigurationError(f"{_EXPECTED}, found tokens that are no list: {shortened(json.dumps(words))}.")
+        raise ConfigurationError(f"{_EXPECTED}, found tokens that are no list: {as_json(words)}.")
     tokens: List[Token] = []
     start = 0
     for position, word in enumerate(words):

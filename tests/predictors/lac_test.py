@@ -1,45 +1,21 @@
 import json
 
 import pytest
-import torch
-from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import Vocabulary
-from allennlp.models import Model
 
 from elmo_plugin.data.dataset_readers.lac import LacReader
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.predictors.lac import LacPredictor
 from elmo_plugin.predictors.tagger import TaggerPredictor
+from tests.predictors.hand_set import tagger_of
 
 TAGS = {"林": "B-PER", "晓": "I-PER", "月": "E-PER", "在": "S-p", "青": "B-LOC", "镇": "E-LOC", "。": "S-w", "9": "S-m"}
 
 
 @pytest.fixture(scope="module")
 def model():
-    """Hand-set weights, by which each known character has its tag and every other one is a noun alone."""
-    vocabulary = Vocabulary(non_padded_namespaces=["*labels"])
-    for character in TAGS:
-        vocabulary.add_token_to_namespace(character, "tokens")
-    tags = sorted({*TAGS.values(), "S-n"})
-    for tag in tags:
-        vocabulary.add_token_to_namespace(tag, "labels")
-    settings = {
-        "type": "elmo_tagger",
-        "tag_scheme": "BIOES",
-        "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": len(tags)}}},
-        "encoder": "pass_through",
-    }
-    model = Model.from_params(Params(settings), vocab=vocabulary)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.zero_()
-        model.tag_projection.weight.copy_(torch.eye(len(tags)))
-        for index, character in vocabulary.get_index_to_token_vocabulary("tokens").items():
-            tag = vocabulary.get_token_index(TAGS.get(character, "S-n"), "labels")
-            model.text_field_embedder.token_embedder_tokens.weight[index, tag] = 10.0
-    return model
+    """Each known character has its tag and every other one is a noun alone."""
+    return tagger_of(TAGS, "S-n", sorted({*TAGS.values(), "S-n"}), "BIOES")
 
 
 @pytest.fixture

@@ -1,42 +1,20 @@
 import json
 
 import pytest
-import torch
-from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import Vocabulary
-from allennlp.models import Model
 from allennlp.predictors import Predictor
 
 from elmo_plugin.data.dataset_readers.tagging import TaggingReader
 from elmo_plugin.data.tokenizers import BlankSpacyTokenizer
 from elmo_plugin.predictors.tagger import TaggerPredictor
+from tests.predictors.hand_set import tagger_of
 
 
 @pytest.fixture(scope="module")
 def model():
-    """Hand-set weights, by which each known word has its tag and every other word is outside."""
-    words = {"Eva": "B-PER", "Holm": "I-PER", "Oslo": "B-LOC", "😀": "O"}
-    vocabulary = Vocabulary(non_padded_namespaces=["*labels"])
-    for word in words:
-        vocabulary.add_token_to_namespace(word, "tokens")
-    for tag in ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]:
-        vocabulary.add_token_to_namespace(tag, "labels")
-    settings = {
-        "type": "elmo_tagger",
-        "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 5}}},
-        "encoder": "pass_through",
-    }
-    model = Model.from_params(Params(settings), vocab=vocabulary)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.zero_()
-        model.tag_projection.weight.copy_(torch.eye(5))
-        for index, word in vocabulary.get_index_to_token_vocabulary("tokens").items():
-            tag = vocabulary.get_token_index(words.get(word, "O"), "labels")
-            model.text_field_embedder.token_embedder_tokens.weight[index, tag] = 10.0
-    return model
+    """Each known word has its tag and every other one is outside."""
+    known = {"Eva": "B-PER", "Holm": "I-PER", "Oslo": "B-LOC", "😀": "O"}
+    return tagger_of(known, "O", ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Optional, Tuple
 from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.data.dataset_readers.lines import numbered_lines
+from elmo_plugin.data.shown import as_json
 
 _LAYOUTS = (
     'expected SQuAD\'s layout, {"data": [{"paragraphs": [{"context": "…", "qas": [{"id": "…", "question": "…", '
@@ -66,7 +67,7 @@ def read_questions(path: str) -> Iterator[Question]:
             for j, passage in enumerate(_value(article, "paragraphs", list, place)):
                 yield from _questions_of(passage, f"{place}.paragraphs[{j}]", _SQUAD_KEYS)
     else:
-        raise ConfigurationError(f"{path}: {_LAYOUTS}; found {_shortened(data)}. Convert the file to one of them.")
+        raise ConfigurationError(f"{path}: {_LAYOUTS}; found {as_json(data)}. Convert the file to one of them.")
 
 
 def _load(path: str) -> Any:
@@ -106,25 +107,20 @@ def _answer(answer: Any, place: str) -> Answer:
     if start is not None and (not isinstance(start, int) or isinstance(start, bool)):
         raise ConfigurationError(
             f"{place}: expected a whole number for 'answer_start', the place of the answer's first character in the "
-            f"passage, found {_shortened(start)}. Correct it, or leave the key out."
+            f"passage, found {as_json(start)}. Correct it, or leave the key out."
         )
     return Answer(text, start)
 
 
 def _value(holder: Any, key: str, kind: Optional[type], place: str) -> Any:
     if not isinstance(holder, dict):
-        raise ConfigurationError(f"{place}: expected an object with the key {key!r}, found {_shortened(holder)}.")
+        raise ConfigurationError(f"{place}: expected an object with the key {key!r}, found {as_json(holder)}.")
     if key not in holder:
         raise ConfigurationError(
             f"{place}: the key {key!r} is missing; there are {sorted(map(str, holder))}. Add it; {_LAYOUTS}."
         )
     if kind is not None and not isinstance(holder[key], kind):
         raise ConfigurationError(
-            f"{place}: expected {_KINDS[kind]} for {key!r}, found {_shortened(holder[key])}. Correct it."
+            f"{place}: expected {_KINDS[kind]} for {key!r}, found {as_json(holder[key])}. Correct it."
         )
     return holder[key]
-
-
-def _shortened(data: Any) -> str:
-    text = json.dumps(data, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:80]}…"
