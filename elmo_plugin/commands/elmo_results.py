@@ -66,7 +66,7 @@ def train_rows(rows: List[Row], runs: Path, at_once: int) -> None:
     """Every training that is not done yet, with a bar that tells the time left."""
     trainings = [training for row in rows for training in trainings_of(row, runs)]
     num_done = sum(training.is_done() for training in trainings)
-    print(f"{len(trainings)} trainings, {num_done} of them done.")
+    print(f"{len(trainings)} trainings, {num_done} of them done. Stopped at any time, the same command goes on.")
     with Tqdm.tqdm(total=len(trainings) - num_done, unit="training") as bar:
         run(trainings, allennlp_program(), bar.write, at_once, lambda training: bar.update())
 
