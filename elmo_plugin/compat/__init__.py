@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple, Tuple
 
 from elmo_plugin.compat import archive_extraction
+from elmo_plugin.compat import config_folders
 from elmo_plugin.compat import evaluation_by_one_worker
 from elmo_plugin.compat import gradual_unfreezing_resume
 from elmo_plugin.compat import loader_workers
@@ -114,6 +115,11 @@ MENDS: Tuple[Mend, ...] = (
         "a training killed as it writes `config.json` can't go on",
         "common/params.py 475",
         whole_config,
+    ),
+    Mend(
+        "a folder given for a configuration ends the process without a message",
+        "common/params.py 462",
+        config_folders,
     ),
 )
 

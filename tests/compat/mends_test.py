@@ -41,6 +41,7 @@ def test_applying_the_mends_again_changes_nothing():
             compat.evaluation_by_one_worker.TrainModel.run,
             compat.whole_vocabulary.Vocabulary.save_to_files,
             compat.whole_config.Params.to_file,
+            compat.config_folders.params.evaluate_file,
             set(compat.numpy_checkpoints.torch.serialization.get_safe_globals()),
         ]
 
