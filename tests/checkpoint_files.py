@@ -6,7 +6,7 @@ Buffers and of the bundle's messages, apart from the reader.
 import struct
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -102,7 +102,7 @@ def write_checkpoint(
     arrays: Arrays,
     num_shards: int = 2,
     big_endian: bool = False,
-    entries: Optional[Dict[str, bytes]] = None,
+    entries: Optional[Dict[Union[str, bytes], bytes]] = None,
     **table_options: Any,
 ) -> Path:
     """
@@ -117,7 +117,8 @@ def write_checkpoint(
         place = shard, len(shards[shard]), len(content), masked(crc32c(content))
         messages[name.encode()] = entry_message(TYPES[array.dtype.name], array.shape, *place)
         shards[shard] += content
-    messages.update({name.encode(): message for name, message in (entries or {}).items()})
+    for key, message in (entries or {}).items():
+        messages[key if isinstance(key, bytes) else key.encode()] = message
     prefix.parent.mkdir(parents=True, exist_ok=True)
     prefix.with_name(f"{prefix.name}.index").write_bytes(table(messages, **table_options))
     for shard, content in enumerate(shards):

@@ -125,12 +125,18 @@ def report(imported: ImportedBilm, output: Path) -> List[str]:
         f"  allennlp-elmo elmo TEXT OUTPUT --all --archive {shlex.quote(str(output))}{state}",
         f"  allennlp-elmo elmo-export {shlex.quote(str(output))} DIR",
         f"  allennlp-elmo {shlex.join(finetuning(imported, output))}",
+        "  (`allennlp-elmo elmo-prepare DOCUMENTS CORPUS --held-out 0.02` makes what it reads, of any text)",
     ]
 
 
 def finetuning(imported: ImportedBilm, archive: Path) -> List[str]:
-    """The command that goes on training an archive; `elmo-prepare` prints what it needs of a corpus."""
-    overrides: Dict[str, Any] = {"model.initializer": {"archive_file": str(archive)}}
+    """The command that goes on training an archive, on a corpus that `elmo-prepare` makes."""
+    overrides: Dict[str, Any] = {
+        "train_data_path": "CORPUS/train",
+        "validation_data_path": "CORPUS/heldout",
+        "vocabulary.file": "CORPUS/vocabulary.txt",
+        "model.initializer": {"archive_file": str(archive)},
+    }
     width = imported.bilm.options.max_characters
     if width != DEFAULT_WIDTH:
         overrides.update({f"{loader}.max_characters": width for loader in ("data_loader", "validation_data_loader")})

@@ -211,9 +211,15 @@ def test_the_command_that_goes_on_training_works_as_it_is_printed(foreign, tmp_p
     command = shlex.split(re.search(r"allennlp-elmo (train .*)", capsys.readouterr().out).group(1))
     assert command[:4] == ["train", "training_configs/bilm_finetune.jsonnet", "-s", "DIR"]
     assert json.loads(command[5])["data_loader.max_characters"] == 26
-    (tmp_path / "train.txt").write_text(TEXT)
-    text = {"train_data_path": str(tmp_path / "train.txt"), "validation_data_path": str(tmp_path / "train.txt")}
-    changes = {**json.loads(command[5]), **text, "trainer.num_epochs": 2}
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "train").write_text(TEXT)
+    (corpus / "heldout").write_text(TEXT)
+    shutil.copy(PROJECT_ROOT / "fixtures" / "corpus" / "vocabulary.txt", corpus)
+    changes = {**json.loads(command[5].replace("CORPUS", str(corpus))), "trainer.num_epochs": 2}
+    assert [changes[key] for key in ("train_data_path", "validation_data_path", "vocabulary.file")] == [
+        str(corpus / name) for name in ("train", "heldout", "vocabulary.txt")
+    ]
     monkeypatch.chdir(PROJECT_ROOT)
     train_model_from_file(command[1], str(tmp_path / "tuned"), overrides=json.dumps(changes))
     before = load_archived_bilm(str(archive), needs_steady=False).bilm

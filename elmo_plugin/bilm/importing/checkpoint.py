@@ -16,7 +16,10 @@ from elmo_plugin.bilm.importing.protos import BundleEntry, read_entry, read_head
 from elmo_plugin.bilm.importing.sstable import has_magic, read_table
 
 # Numbers of TensorFlow's types to NumPy's.
-_DTYPES = {1: "f4", 2: "f8", 3: "i4", 9: "i8", 19: "f2"}
+_DTYPES = {1: "f4", 2: "f8", 3: "i4", 9: "i8", 14: "u2", 19: "f2"}
+_BFLOAT16 = 14  # The upper half of a float32, for which NumPy has no type.
+# How the keys of parts begin; those of tensors are names.
+_OF_A_PART = b"\0"
 _SUFFIX = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _LATEST = re.compile(r'^model_checkpoint_path:\s*"(.+)"', re.MULTILINE)
 
@@ -46,7 +49,9 @@ class Checkpoint:
             )
         try:
             self._header = read_header(table.pop(b""))
-            self.entries: Dict[str, BundleEntry] = {name.decode(): read_entry(value) for name, value in table.items()}
+            self.entries: Dict[str, BundleEntry] = {
+                name.decode(): read_entry(value) for name, value in table.items() if not name.startswith(_OF_A_PART)
+            }
         except ValueError as error:
             raise ValueError(f"{index}: an entry is damaged: {error}. Get the file again.") from error
         missing = [str(path) for path in self._shards() if not path.is_file()]
@@ -77,7 +82,10 @@ class Checkpoint:
         what = f"{self.prefix}, the tensor {name}"
         if entry.is_partitioned or entry.dtype not in _DTYPES:
             kind = "in partitions" if entry.is_partitioned else f"of TensorFlow's type {entry.dtype}"
-            raise ValueError(f"{what}: it is {kind}, which can't be read; expected one whole tensor of numbers.")
+            raise ValueError(
+                f"{what}: it is {kind}, which can't be read; expected one whole tensor of numbers. Save it as one with "
+                "TensorFlow: variables without a partitioner, of float32."
+            )
         if not 0 <= entry.shard < self._header.num_shards:
             raise ValueError(
                 f"{what}: it is in data file {entry.shard} of {self._header.num_shards}. The index is damaged."
@@ -99,7 +107,10 @@ class Checkpoint:
             raise ValueError(
                 f"{what}: the checksum of its bytes in {shard} is wrong. The file is damaged; get it again."
             )
-        return numpy.frombuffer(content, dtype=dtype).reshape(shape)
+        array = numpy.frombuffer(content, dtype=dtype).reshape(shape)
+        if entry.dtype == _BFLOAT16:
+            return (array.astype("u4") << 16).view("f4")
+        return array
 
 
 def checkpoint_prefix(path: Path) -> Path:

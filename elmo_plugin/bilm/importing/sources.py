@@ -95,7 +95,7 @@ def _import_folder(folder: Path, settings: SourceSettings) -> ImportedBilm:
                 f"softmax, so {flags} would change nothing. Leave it out."
             )
         return import_elmoformanylangs(folder)
-    if any(folder.glob("*.index")) or (folder / "checkpoint").is_file():
+    if any(folder.glob("*.index")):
         return import_checkpoint(checkpoint_prefix(folder), *settings)
     weight_file = weight_file_of(folder)
     if weight_file is None:

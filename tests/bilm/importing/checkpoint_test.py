@@ -165,6 +165,33 @@ def test_an_entry_that_makes_no_sense_is_named(arrays, message, expected, tmp_pa
         checkpoint.read("odd")
 
 
+# As TensorFlow names a part of a tensor: 0, the name with its end, two dimensions with begin and length (-1 is all).
+KEY_OF_A_PART = b"\0lm/softmax/W\0\x01\x01\x02\x80\x7f\x80\x85"
+
+
+def test_a_tensor_in_parts_is_named_when_it_is_read_and_the_others_can_be(arrays, tmp_path):
+    extents = message_field(1, b"") + message_field(1, integer_field(2, 5))
+    whole = entry_message(1, (4, 5), 0, 0, 0, bytes(4)) + message_field(7, extents)
+    part = entry_message(1, (4, 5), 0, 0, 80, bytes(4))
+    prefix = tmp_path / "m"
+    write_checkpoint(prefix, arrays, entries={"lm/softmax/W": whole, KEY_OF_A_PART: part})
+    checkpoint = Checkpoint(prefix)
+    assert set(checkpoint.entries) == {*arrays, "lm/softmax/W"}
+    with pytest.raises(ValueError, match="the tensor lm/softmax/W: it is in partitions, .* without a partitioner"):
+        checkpoint.read("lm/softmax/W")
+    numpy.testing.assert_array_equal(checkpoint.read("half"), arrays["half"])
+
+
+def test_numbers_of_bfloat16_come_out_as_float32(tmp_path):
+    numbers = numpy.array([[1.0, -2.5], [0.15625, 3e38]], numpy.float32)
+    content = b"".join(struct.pack(">f", number)[1::-1] for number in numbers.ravel())
+    entry = entry_message(14, (2, 2), 0, 0, 8, masked(crc32c(content)))
+    arrays = {"brain": numpy.frombuffer(content, numpy.float16)}
+    found = Checkpoint(write_checkpoint(tmp_path / "m", arrays, num_shards=1, entries={"brain": entry})).read("brain")
+    assert found.dtype == numpy.float32
+    numpy.testing.assert_allclose(found, numbers, rtol=2**-7)
+
+
 def test_a_tensor_of_unknown_rank_has_no_shape(arrays, tmp_path):
     message = integer_field(1, 1) + message_field(2, integer_field(3, 1))
     checkpoint = Checkpoint(write_checkpoint(tmp_path / "m", arrays, entries={"odd": message}))

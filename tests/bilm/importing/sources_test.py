@@ -242,3 +242,9 @@ def test_what_is_no_source_is_refused_with_what_would_be_one(tmp_path):
     (tmp_path / "model.tar.gz").write_bytes(b"")
     with pytest.raises(ValueError, match="model.tar.gz is an archive, not the source of one.*elmo-export"):
         import_bilm(tmp_path / "model.tar.gz")
+
+
+def test_a_file_that_names_a_checkpoint_which_is_not_there_does_not_hide_the_weights(export, tmp_path):
+    (export / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-9"\n')
+    imported = import_bilm(zipped(tmp_path / "217.zip", export, "217/"))
+    assert same(imported.bilm, load_bilm(FIXTURE / "options.json", FIXTURE / "weights.hdf5"))
