@@ -1,11 +1,12 @@
 """Vectors of a text in a Parquet file, for tools that read tables: pandas, Polars, DuckDB, Spark, `datasets`."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, List, Optional
 
 import numpy
+
+from elmo_plugin.bilm.whole_file import whole_file
 
 # Of the numbers that are written together, as one row group.
 _GROUP_BYTES = 64 * 2**20
@@ -43,7 +44,7 @@ class ParquetWriter:
 
     def __init__(self, output: Path, forget_sentences: bool = False) -> None:
         check_pyarrow()
-        self.output, self.partial = output, Path(f"{output}.partial")
+        self._whole = whole_file(output)
         self.forget_sentences = forget_sentences
         self._lines: List[str] = []
         self._arrays: List[numpy.ndarray] = []
@@ -51,6 +52,7 @@ class ParquetWriter:
         self._writer: Optional[Any] = None
 
     def __enter__(self) -> "ParquetWriter":
+        self._partial = self._whole.__enter__()
         return self
 
     def add(self, line: str, array: numpy.ndarray) -> None:
@@ -68,21 +70,20 @@ class ParquetWriter:
         columns = {} if self.forget_sentences else {"sentence": pyarrow.array(self._lines, pyarrow.string())}
         table = pyarrow.table({**columns, "vectors": _nested(self._arrays)})
         if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(str(self.partial), table.schema, use_dictionary=False)
+            self._writer = pyarrow.parquet.ParquetWriter(str(self._partial), table.schema, use_dictionary=False)
         self._writer.write_table(table, row_group_size=len(self._arrays))
         self._lines, self._arrays, self._num_bytes = [], [], 0
 
-    def __exit__(self, error_type: Optional[type], *_: Any) -> None:
+    def __exit__(self, *error: Any) -> None:
         try:
-            if error_type is None and self._lines:
+            if error[0] is None and self._lines:
                 self._flush()
             if self._writer is not None:
                 self._writer.close()
-            if error_type is None:
-                os.replace(self.partial, self.output)
-        finally:
-            if self.partial.exists():
-                self.partial.unlink()
+        except BaseException as other:
+            self._whole.__exit__(type(other), other, other.__traceback__)
+            raise
+        self._whole.__exit__(*error)
 
 
 def _nested(arrays: List[numpy.ndarray]) -> Any:
