@@ -17,19 +17,23 @@ def write_token_dump(
     reader: SentenceReader, words: Sequence[str], output: Path, dtype: str, force: bool = False
 ) -> None:
     """
-    Writes the dataset `embedding`, whose row i is the encoder's vector of word i.
+    Writes the dataset `embedding`, whose row i is the encoder's vector of word i; words may come again.
 
     Shape: (num_words, projection_dim)
 
     # Raises
 
-    `ValueError` where the file can't be written, `OutOfMemory`.
+    `ValueError` where there is no word or the file can't be written, `OutOfMemory`.
     """
+    if not words:
+        raise ValueError("There is no word to embed. Give a file of words, one a line.")
     check_output(output, force)
     shape = (len(words), reader.bilm.options.projection_dim)
     with as_written(output, "Nothing is kept"), whole_hdf5(output) as file:
         dataset = file.create_dataset("embedding", shape, dtype=numpy.dtype(dtype))
         for start in range(0, len(words), _WORDS_AT_ONCE):
+            some = words[start : start + _WORDS_AT_ONCE]
+            rows = {word: row for row, word in enumerate(dict.fromkeys(some))}
             with torch.no_grad():
-                vectors = reader.word_vectors(words[start : start + _WORDS_AT_ONCE])
-            dataset[start : start + _WORDS_AT_ONCE] = vectors.float().cpu().numpy()
+                vectors = reader.word_vectors(list(rows)).float().cpu().numpy()
+            dataset[start : start + len(some)] = vectors[[rows[word] for word in some]]

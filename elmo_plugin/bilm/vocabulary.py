@@ -18,7 +18,7 @@ from elmo_plugin.bilm.whole_file import whole_file
 
 UNKNOWN = "<UNK>"
 SPECIAL_WORDS = (BEGIN_SENTENCE, END_SENTENCE, UNKNOWN)
-_NOT_A_WORD = "!!!MAXTERMID"
+NOT_A_WORD = "!!!MAXTERMID"
 
 
 class WordVocabulary:
@@ -94,7 +94,7 @@ class WordVocabulary:
                 word = line.rstrip(b"\r").decode("utf-8")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path}, line {number}: not UTF-8 ({error}). Save the file as UTF-8.") from error
-            if word == _NOT_A_WORD:
+            if word == NOT_A_WORD:
                 continue
             if not word or word.split() != [word]:
                 raise ValueError(

@@ -21,7 +21,7 @@ from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, ZERO
 from elmo_plugin.bilm.store import StoreWriter
 from elmo_plugin.bilm.token_dump import write_token_dump
-from elmo_plugin.bilm.vocabulary import WordVocabulary
+from elmo_plugin.bilm.vocabulary import NOT_A_WORD
 from elmo_plugin.commands.elmo_flags import HDF5, PARQUET, STANDARD_INPUT, STORE, TOKEN_EMBEDDINGS, check_flags
 from elmo_plugin.data.dataset_readers.lines import numbered_lines
 from elmo_plugin.elmo_embedder import (
@@ -69,7 +69,7 @@ def _add_output_arguments(subparser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=TOKEN_EMBEDDINGS,
         dest="form",
-        help="INPUT is a vocabulary, a word a line: write the vectors of the words out of context, as one dataset "
+        help="INPUT is words, one a line: write their vectors out of context, as one dataset "
         "'embedding' (bilm-tf's dump_token_embeddings)",
     )
     subparser.add_argument(
@@ -153,7 +153,7 @@ def embed_from_args(args: argparse.Namespace) -> None:
     try:
         check_flags(args)
         if args.form == TOKEN_EMBEDDINGS:
-            words = WordVocabulary.from_file(args.input_file).words
+            words = [line for line in Lines(args.input_file) if line != NOT_A_WORD]
             write_token_dump(_embedder(args, ZERO).elmo_bilm.reader, words, output, args.dtype, args.force)
             print(f"Success! Vectors of {len(words):,} words saved to {output}, as its dataset 'embedding'.")
             return
@@ -255,7 +255,7 @@ def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
 
 class Lines:
     """
-    The sentences of a file, as often as one goes through them; standard input is kept in memory.
+    The sentences of a file, as often as one goes through them; what comes from a pipe is kept in memory.
 
     # Parameters
 
@@ -275,14 +275,19 @@ class Lines:
             raise ValueError(
                 f"{path} is a folder. Give a text of one tokenised sentence a line, or - for standard input."
             )
-        elif not os.path.isfile(path):
+        elif not os.path.exists(path):
             raise ValueError(
                 f"There is no file {path}. Give a text of one tokenised sentence a line, or - for standard input."
             )
+        elif not os.path.isfile(path):  # Such as <(…) in a shell.
+            self._kept = list(self._read())
 
     def __iter__(self) -> Iterator[str]:
         if self._kept is not None:
             return iter(self._kept)
+        return self._read()
+
+    def _read(self) -> Iterator[str]:
         return (line.strip() for _, line in numbered_lines(self.path))
 
 

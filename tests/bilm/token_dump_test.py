@@ -39,6 +39,23 @@ def test_the_published_vectors_come_out(tmp_path, shared_data):
         assert_close(ours["embedding"], theirs["embedding"])
 
 
+def test_words_that_come_again_have_their_rows_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(token_dump, "_WORDS_AT_ONCE", 4)
+    words = ["to", "be", "or", "to", "not", "to", "be", "", "to"]
+    token_dump.write_token_dump(reader(), words, tmp_path / "t.hdf5", "float32")
+    with h5py.File(tmp_path / "t.hdf5") as file:
+        rows = file["embedding"][()]
+    for word, row in zip(words, rows):
+        with torch.no_grad():
+            assert_close(row, reader().bilm.encoder(torch.from_numpy(words_to_characters([word], 50)))[0])
+
+
+def test_no_word_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="There is no word to embed. Give a file of words, one a line."):
+        token_dump.write_token_dump(reader(), [], tmp_path / "t.hdf5", "float32")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_existing_file_is_kept_unless_forced(tmp_path):
     (tmp_path / "t.hdf5").write_text("old")
     with pytest.raises(ValueError, match="already exists"):

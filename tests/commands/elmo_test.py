@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import re
 
 import h5py
@@ -144,6 +145,15 @@ def test_standard_input_is_read(run, monkeypatch):
     assert_all_close(vectors(), of_python())
 
 
+def test_a_pipe_is_read(run):
+    reading, writing = os.pipe()
+    with open(writing, "w") as pipe:
+        pipe.write("\n".join(LINES))
+    run(f"/dev/fd/{reading}", "out.hdf5", "--all", *FILES)
+    os.close(reading)
+    assert_all_close(vectors(), of_python())
+
+
 def test_an_archive_of_a_language_model_stands_for_its_files(run, tmp_path):
     archive = language_model_archive(tmp_path / "archive")
     run("text.txt", "out.hdf5", "--all", "--archive", archive, "--state", "zero")
@@ -201,6 +211,14 @@ def test_token_embeddings_are_those_of_the_words_of_a_vocabulary(run, capsys):
         expected = SentenceReader(bilm, "zero").word_vectors(words)
     assert_all_close([contents()["embedding"]], [expected.numpy().astype("float16")], 2e-3)
     assert capsys.readouterr().out == "Success! Vectors of 167 words saved to out.hdf5, as its dataset 'embedding'.\n"
+
+
+def test_words_in_any_order_without_special_ones_have_token_embeddings(run, tmp_path, shared_data):
+    folder = shared_data / "elmo" / "allennlp_fixture"
+    files = ["--options-file", str(folder / "options.json"), "--weight-file", str(folder / "lm_weights.hdf5")]
+    (tmp_path / "words.txt").write_text((folder / "vocab_test.txt").read_text() + "\n!!!MAXTERMID\n")
+    run("words.txt", "out.hdf5", "--token-embeddings", *files)
+    assert_all_close([contents()["embedding"]], [contents(folder / "elmo_token_embeddings.hdf5")["embedding"]])
 
 
 def test_a_store_is_found_by_its_sentences(run, capsys):
