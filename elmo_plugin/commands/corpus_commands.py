@@ -16,7 +16,8 @@ from elmo_plugin.corpus.work import Progress
 
 DEFAULTS = Settings()
 
-# The configurations in training_configs, and the numbers of tokens that they are not too large for.
+# Where the project has its configurations; the sizes there are, and the numbers of tokens they are not too large for.
+CONFIGURATIONS = "training_configs"
 SIZES = ((3e6, "tiny"), (1e8, "small"), (4e8, "medium"), (float("inf"), "original"))
 # The most words that one of them draws for its sampled softmax; a smaller vocabulary takes the full one.
 MAX_SAMPLES = 8192
@@ -88,6 +89,9 @@ class ProgressBar(Progress):
 def print_result(output: Path, description: Dict[str, Any]) -> None:
     """The counts, and what to do next."""
     print(summary(description))
+    if not Path(CONFIGURATIONS).is_dir():
+        # This is not the project's root, from where the path would lead to something else.
+        output = output.absolute()
     if has_shards(description):
         print(f"Success! Prepared corpus saved to {output}. In the project's root, train on it with:")
         print(train_command(output, description))
@@ -133,5 +137,5 @@ def train_command(output: Path, description: Dict[str, Any]) -> str:
     if max_characters != DEFAULTS.max_characters:
         overrides.update(dict.fromkeys(CHARACTER_WIDTHS, max_characters))
     size = next(size for num_tokens, size in SIZES if description["tokens"] <= num_tokens)
-    config = f"training_configs/bilm_{size}.jsonnet"
+    config = f"{CONFIGURATIONS}/bilm_{size}.jsonnet"
     return shlex.join(["allennlp-elmo", "train", config, "-s", f"{output}-bilm", "-o", json.dumps(overrides)])

@@ -131,7 +131,7 @@ class BlockReader:
         try:
             for chunk in decompressed_chunks(raw, ending, self.block_bytes):
                 num_bytes += len(chunk)
-                self.position = before + (num_bytes if source.path is None else raw.tell())
+                self.position = before + (raw.tell() if raw.seekable() else num_bytes)
                 yield chunk
         except DAMAGE as error:
             raise ValueError(

@@ -12,12 +12,14 @@ DAMAGE = (EOFError, lzma.LZMAError, zlib.error, OSError)
 
 def decompressed_chunks(raw: BinaryIO, ending: str, size: int) -> Iterator[bytes]:
     """
-    The content of an open file in chunks of about `size` bytes, decompressed by what the `ending` says.
+    The content of an open file in chunks of about `size` bytes, decompressed by what the `ending` says, in capitals
+    too.
 
     # Raises
 
     One of `DAMAGE`; `ValueError` where the library for `.zst` is missing.
     """
+    ending = ending.lower()
     if ending == ".zst":
         yield from _zstandard_chunks(raw, size)
         return

@@ -1,9 +1,18 @@
 """Directories that appear whole or not at all, and that an interrupted process may go on with."""
 
+import errno
+import fcntl
+import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
+
+# How long the workers of a process that was killed may take to end.
+_PATIENCE_SECONDS = 10.0
+# Of file systems that lock no directories.
+_NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextmanager
@@ -24,16 +33,63 @@ def whole_directory(path: Path, force: bool, keep_unfinished: bool = False) -> I
 
     # Raises
 
-    `ValueError` if `path` exists and `force` is false, or if it is not a directory.
+    `ValueError` if `path` exists and `force` is false, if it is not a directory, or if another process is writing it.
     """
     check_replaceable(path, force)
-    unfinished, replaced = unfinished_directory(path), _beside(path, "replaced")
-    if unfinished.exists() and not keep_unfinished:
-        shutil.rmtree(unfinished)
+    unfinished = unfinished_directory(path)
     unfinished.mkdir(parents=True, exist_ok=True)
+    with _locked(unfinished, path):
+        if not keep_unfinished:
+            _clear(unfinished)
+        with _kept_if_whole(unfinished, keep_unfinished):
+            yield unfinished
+        _put_in_place(unfinished, path.resolve(), _beside(path, "replaced"))
+
+
+@contextmanager
+def _locked(directory: Path, path: Path) -> Iterator[None]:
+    """No other process that does this has the directory meanwhile; the system ends the lock with the process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    try:
+        # Another process may have put it in its place, or removed it, since it was opened.
+        while not (_lock(descriptor) and _is_at(directory, descriptor)):
+            if time.monotonic() > deadline:
+                raise ValueError(f"{path}: another process is writing it; wait until it has ended, or name another.")
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+def _is_at(directory: Path, descriptor: int) -> bool:
+    return directory.exists() and os.path.samestat(directory.stat(), os.fstat(descriptor))
+
+
+def _clear(directory: Path) -> None:
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def _kept_if_whole(unfinished: Path, keep_unfinished: bool) -> Iterator[None]:
     is_complete = False
     try:
-        yield unfinished
+        yield
         is_complete = True
     except ValueError:
         keep_unfinished = False
@@ -41,6 +97,9 @@ def whole_directory(path: Path, force: bool, keep_unfinished: bool = False) -> I
     finally:
         if not is_complete and not keep_unfinished:
             shutil.rmtree(unfinished)
+
+
+def _put_in_place(unfinished: Path, path: Path, replaced: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
     if path.exists():
         path.rename(replaced)
@@ -54,6 +113,8 @@ def check_replaceable(path: Path, force: bool) -> None:
         raise ValueError(f"{path}: expected a directory to write to, found a file; give another name.")
     if path.exists() and not force:
         raise ValueError(f"{path}: already exists. Use --force to overwrite it, or give another name.")
+    if os.path.ismount(path):
+        raise ValueError(f"{path}: is where a disk is mounted, which can't be replaced; name a directory in it.")
 
 
 def unfinished_directory(path: Path) -> Path:
@@ -67,5 +128,6 @@ def nearest_directory(path: Path) -> Path:
 
 
 def _beside(path: Path, role: str) -> Path:
-    absolute = path.absolute()
-    return absolute.with_name(f".{absolute.name}.{role}")
+    """Where a link leads, not where it is: a directory is renamed within one disk only."""
+    place = path.resolve()
+    return place.with_name(f".{place.name}.{role}")

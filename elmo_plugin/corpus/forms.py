@@ -40,8 +40,9 @@ def _document(text: str, field: str) -> Optional[str]:
         value: Any = json.loads(text)
         document = value[field]
         document.encode("utf-8")
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeEncodeError):
-        # No JSON; no such field; no object; no string; half of a surrogate pair, which is no text.
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        # No JSON, a number of thousands of digits, or half of a surrogate pair, which is no text; lists in lists in …;
+        # no such field; no object; no string.
         return None
     return document
 
@@ -65,13 +66,18 @@ def id_texts(lines: Lines, piece: Piece, words: Sequence[str]) -> None:
             texts.append(text)
             continue
         ids = text.split(";", 1)[0].split()
-        if ids and all(i.isdecimal() and i.isascii() and int(i) < len(words) for i in ids):
+        if ids and all(_is_below(i, len(words)) for i in ids):
             texts += _sentences([words[int(i)] for i in ids])
         else:
             expected = f"expected ids below {len(words)} in front of the first semicolon"
             lines.skip("unusable_lines", f"{piece.source}:{number}: {expected}")
             texts.append("")
     lines.texts = texts
+
+
+def _is_below(text: str, end: int) -> bool:
+    """Python makes no number of thousands of digits, nor do ids have them."""
+    return text.isascii() and text.isdecimal() and len(text) < 19 and int(text) < end
 
 
 def _sentences(words: List[str]) -> List[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.description import describe
-from elmo_plugin.corpus.directories import check_replaceable, whole_directory
+from elmo_plugin.corpus.directories import whole_directory
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.merging import TypeMerger
 from elmo_plugin.corpus.prepared import (
@@ -24,6 +24,7 @@ from elmo_plugin.corpus.prepared import (
     SKIPPED,
     TRAIN,
     PreparedCorpus,
+    check_output,
     file_hash,
     has_shards,
     write_description,
@@ -66,7 +67,7 @@ def merge_corpora(parts: Sequence[str], output: Path, settings: Settings, work: 
     """
     # Before the output: where names were given in another order, a corpus would stand where --force replaces it.
     corpora = _open(parts, output)
-    check_replaceable(output, work.force)
+    check_output(output, work.force)
     _check_files(corpora, work)
     names = [name for name in (TRAIN, HELD_OUT) if any(name in c.description["splits"] for c in corpora)]
     sizes = {name: _total_sizes(corpora, name) for name in names}

@@ -38,7 +38,7 @@ class Lines:
     oddities : `Counter`
         How often each of `ODDITIES` was met.
     reports : `List[str]`
-        One message for each skipped line, naming file, line and byte; the first `MAX_REPORTS`.
+        One message for each skipped line, naming file, line and byte; the first `MAX_REPORTS`, and one that says so.
     strict : `bool`
         Whether to stop at a line that cannot be used instead of skipping it.
     """
@@ -55,6 +55,8 @@ class Lines:
         self.oddities[oddity] += 1
         if len(self.reports) < MAX_REPORTS:
             self.reports.append(report)
+        elif len(self.reports) == MAX_REPORTS:
+            self.reports.append(f"{report}; more of the same piece of the input are counted, not named")
 
 
 def decode(piece: Piece, strict: bool) -> Lines:

@@ -10,11 +10,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 from elmo_plugin.corpus.block_files import BlockFiles, write_skipped
 from elmo_plugin.corpus.blocks import Block, BlockReader
 from elmo_plugin.corpus.description import describe, gather_facts
-from elmo_plugin.corpus.directories import check_replaceable, whole_directory
+from elmo_plugin.corpus.directories import whole_directory
 from elmo_plugin.corpus.encoding import EncodedBlock, count, encode
 from elmo_plugin.corpus.engines import MapInOrder, started_engine
 from elmo_plugin.corpus.merging import TypeMerger
-from elmo_plugin.corpus.prepared import HELD_OUT, SKIPPED, TRAIN, write_description
+from elmo_plugin.corpus.prepared import HELD_OUT, SKIPPED, TRAIN, check_output, write_description
 from elmo_plugin.corpus.reading import BlockEncoder, encode_blocks
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import Settings
@@ -123,7 +123,7 @@ class _Room:
 @contextmanager
 def _begin(inputs: Sequence[str], output: Path, settings: Settings, work: Work) -> Iterator[_Room]:
     """Checks what can be checked at once, before anything is written."""
-    check_replaceable(output, work.force)
+    check_output(output, work.force)
     sources = find_sources(inputs, TEXT_ENDINGS if settings.json_field is None else JSON_ENDINGS)
     inside = [s.name for s in sources if s.path is not None and output.resolve() in s.path.resolve().parents]
     if inside:
@@ -133,7 +133,7 @@ def _begin(inputs: Sequence[str], output: Path, settings: Settings, work: Work) 
     # Raises what there is to raise; and processes that are forked then have what is imported here.
     build_segmenter(settings)
     import_pyarrow()
-    with started_engine(work, output.parent, software_of(settings)) as map_in_order:
+    with started_engine(work, output.resolve().parent, software_of(settings)) as map_in_order:
         with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
             scratch = unfinished / "scratch"
             scratch.mkdir(exist_ok=True)

@@ -8,12 +8,14 @@ from typing import Any, Dict, Iterator, List
 
 import numpy as np
 
+from elmo_plugin.corpus.directories import check_replaceable
 from elmo_plugin.corpus.word_lists import from_lines
 from elmo_plugin.corpus.work import Progress
 
 FORMAT_VERSION = 1
 TRAIN, HELD_OUT = "train", "heldout"
 DESCRIPTION = "corpus.json"
+TYPES = "types.txt"
 SKIPPED = "skipped.txt"
 
 
@@ -87,7 +89,7 @@ class PreparedCorpus:
         return cls(Path(directory), description)
 
     def types_path(self) -> Path:
-        return self.directory / "types.txt"
+        return self.directory / TYPES
 
     def types(self) -> List[str]:
         return from_lines(self.types_path().read_bytes())
@@ -96,6 +98,19 @@ class PreparedCorpus:
         """The paths of the shards of `train` or `heldout`, in order, without the endings of their files."""
         for number in range(self.description["splits"].get(split, {"shards": 0})["shards"]):
             yield str(self.directory / split / f"{number:05d}")
+
+
+def check_output(directory: Path, force: bool) -> None:
+    """
+    Before any work is done: raises a `ValueError` where the directory exists and `force` is false, and where it holds
+    something else than a prepared corpus. Arguments in another order would replace the documents otherwise.
+    """
+    check_replaceable(directory, force)
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / DESCRIPTION).is_file():
+        raise ValueError(
+            f"{directory}: is not a prepared corpus, for there is no {DESCRIPTION} in it; --force replaces prepared "
+            "corpora only. Remove it by hand, or give another name."
+        )
 
 
 def has_shards(description: Dict[str, Any]) -> bool:

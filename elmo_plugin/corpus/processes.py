@@ -30,6 +30,7 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], proc
         return
     # Where processes can be forked they start in no time, with all that is imported here.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(processes, multiprocessing.get_context(method), initializer=_start_worker)
     waiting: Deque["Future[Result]"] = deque()
     try:
@@ -40,7 +41,12 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], proc
         while waiting:
             yield waiting.popleft().result()
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        try:
+            executor.shutdown(wait=True, cancel_futures=True)
+        finally:
+            # Some are left where Ctrl-C came twice, or while they were started. Python would wait for them for ever.
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()
 
 
 def _start_worker() -> None:

@@ -90,7 +90,7 @@ def encode_blocks(
     work.progress.end()
     if num_skipped > SHOWN_REPORTS:
         logger.warning(
-            "%d lines could not be used and are skipped; the first %d are named above, all in %s",
+            "%d lines could not be used and are skipped; the first %d are named above, more in %s",
             num_skipped,
             SHOWN_REPORTS,
             SKIPPED,

@@ -1,15 +1,21 @@
 """The input arguments of a preparation as a list of files that can be read, whatever their compression."""
 
 import glob
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
 from elmo_plugin.corpus.compression import COMPRESSIONS
+from elmo_plugin.corpus.prepared import DESCRIPTION, TYPES
+
+logger = logging.getLogger(__name__)
 
 TEXT_ENDINGS = (".txt", ".text")
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 STANDARD_INPUT = "-"
+# Names of files that are left out, in a warning.
+SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -29,20 +35,21 @@ class Source:
     path: Optional[Path]
 
     def size(self) -> Optional[int]:
-        """Bytes on disk; `None` if that is unknown."""
-        return None if self.path is None else self.path.stat().st_size
+        """Bytes on disk; `None` if that is unknown, as of a pipe."""
+        return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
 
 
 def find_sources(inputs: Sequence[str], endings: Sequence[str] = TEXT_ENDINGS) -> List[Source]:
     """
     The files that `inputs` name, in the order of `inputs`; within a directory or a glob sorted by path.
 
-    A directory gives the files below it that have one of the `endings`, compressed or not, hidden ones left out;
-    a file or a glob is taken whatever its ending; `-` is standard input.
+    A directory gives the files below it that have one of the `endings`, compressed or not, hidden ones left out; a
+    warning counts the others. A file or a glob is taken whatever its ending; `-` is standard input.
 
     # Raises
 
-    `ValueError` if an input is missing or matches nothing, or if a file is named twice.
+    `ValueError` if an input is missing or matches nothing, if a file is named twice, or if a directory has a prepared
+    corpus in it, whose lists of words would be read as text.
     """
     sources = [source for argument in inputs for source in _find(argument, endings)]
     seen = set()
@@ -68,19 +75,38 @@ def _find(argument: str, endings: Sequence[str]) -> Iterator[Source]:
 
 def _from_directory(directory: Path, endings: Sequence[str]) -> List[Source]:
     names = tuple(ending + packed for ending in endings for packed in ("", *COMPRESSIONS))
-    found = [
-        Source(str(path), path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-        and path.name.endswith(names)
-        and not any(part.startswith(".") for part in path.relative_to(directory).parts)
-    ]
+    found, others = [], []
+    for path in _files_below(directory):
+        if path.is_file() and path.name.lower().endswith(names):
+            found.append(Source(str(path), path))
+        else:
+            others.append(str(path))
     if not found:
         raise ValueError(
             f"{directory}: no file below this directory ends in {', '.join(endings)} (or these with "
             f"{', '.join(COMPRESSIONS)}); name the files themselves or give a glob such as '{directory}/*'."
         )
+    if others:
+        shown = ", ".join(others[:SHOWN_NAMES]) + (", …" if len(others) > SHOWN_NAMES else "")
+        what = f"that are no files ending in {', '.join(endings)}"
+        logger.warning("%s: what is below it %s is not read, %d in all: %s", directory, what, len(others), shown)
     return found
+
+
+def _files_below(directory: Path) -> List[Path]:
+    """All that is not hidden, sorted; links to directories among them, which are not followed."""
+    files = []
+    for path in sorted(directory.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(directory).parts):
+            continue
+        if path.name == DESCRIPTION and path.with_name(TYPES).is_file():
+            raise ValueError(
+                f"{path.parent}: is a prepared corpus, whose lists of words are no text; name what to read, such as "
+                f"'{path.parent}/train/*.txt', or put it elsewhere."
+            )
+        if path.is_symlink() or not path.is_dir():
+            files.append(path)
+    return files
 
 
 def _from_glob(argument: str) -> List[Source]:

@@ -42,15 +42,15 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
     assert lines[0].startswith("60 sentences, 400 tokens")
     command = shlex.split(lines[-1])
     assert command[:3] == ["allennlp-elmo", "train", "training_configs/bilm_tiny.jsonnet"]
-    assert json.loads(command[-1])["vocabulary.file"] == "out/vocabulary.txt"
+    assert json.loads(command[-1])["vocabulary.file"] == str(tmp_path / "out" / "vocabulary.txt")
     assert [part["name"] for part in described(tmp_path)["parts"]] == ["first", "second"]
 
 
-def test_vocabularies_end_with_the_entry_of_the_configuration(run, capsys):
+def test_vocabularies_end_with_the_entry_of_the_configuration(run, tmp_path, capsys):
     run("elmo-prepare", "first.txt", "words", "--vocabulary-only")
     run("elmo-merge", "words", "out")
     entry = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert entry == {"type": "elmo_word_file", "file": "out/vocabulary.txt"}
+    assert entry == {"type": "elmo_word_file", "file": str(tmp_path / "out" / "vocabulary.txt")}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import json
+import os
 import shlex
+import threading
 from pathlib import Path
 
 import pytest
@@ -154,7 +156,7 @@ def test_an_address_without_the_engine_is_refused(run):
 def test_the_vocabulary_alone_ends_with_the_entry_of_the_configuration(run, tmp_path, capsys):
     run("text.txt", "out", "--vocabulary-only")
     entry = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert entry == {"type": "elmo_word_file", "file": "out/vocabulary.txt"}
+    assert entry == {"type": "elmo_word_file", "file": str(tmp_path / "out" / "vocabulary.txt")}
     assert (tmp_path / "out" / "vocabulary.txt").is_file() and not (tmp_path / "out" / "train").exists()
 
 
@@ -193,6 +195,7 @@ def test_several_inputs_are_read_in_order(run, tmp_path):
 
 def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, capsys):
     (tmp_path / "text.txt").write_bytes(b"\xff\n" + TEXT.encode())
+    (tmp_path / "training_configs").mkdir()
     run("text.txt", "my out")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("80 sentences, 480 tokens")
@@ -205,6 +208,15 @@ def test_it_ends_with_the_counts_and_the_command_that_trains(run, tmp_path, caps
         "vocabulary.file": "my out/vocabulary.txt",
         "model.num_samples": None,
     }
+
+
+def test_elsewhere_than_in_the_projects_root_the_command_names_whole_paths(run, tmp_path, capsys):
+    run("text.txt", "out")
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert command[command.index("-s") + 1] == f"{tmp_path}/out-bilm"
+    overrides = json.loads(command[-1])
+    assert overrides.pop("model.num_samples") is None
+    assert all(Path(path).is_absolute() and Path(path).exists() for path in overrides.values())
 
 
 def test_without_held_out_text_the_command_validates_on_none(run, tmp_path, capsys):
@@ -227,6 +239,16 @@ def test_the_command_that_trains_fits_the_corpus(run, tmp_path, num_tokens, size
     assert "model.num_samples" not in overrides
     assert [overrides[key] for key in overrides if "max_characters" in key] == [30, 30, 30]
     assert plain["model.num_samples"] is None or plain["model.num_samples"] <= MAX_SAMPLES
+
+
+def test_a_pipe_is_read_like_a_file(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(TEXT,))
+    writer.start()
+    run("pipe", "out")
+    writer.join()
+    run("text.txt", "of the file")
+    assert described(tmp_path)["sha256"] == described(tmp_path, "of the file")["sha256"]
 
 
 def test_a_missing_input_is_an_error_of_the_configuration(run):

@@ -1,6 +1,15 @@
+import errno
+import os
+
 import pytest
 
-from elmo_plugin.corpus.directories import nearest_directory, unfinished_directory, whole_directory
+from elmo_plugin.corpus import directories
+from elmo_plugin.corpus.directories import (
+    check_replaceable,
+    nearest_directory,
+    unfinished_directory,
+    whole_directory,
+)
 
 
 def names(folder):
@@ -83,6 +92,70 @@ def test_a_file_in_the_way_is_never_replaced(tmp_path):
     with pytest.raises(ValueError, match="out: expected a directory to write to, found a file"):
         with whole_directory(tmp_path / "out", force=True):
             pass
+
+
+def test_two_processes_do_not_write_one_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr(directories, "_PATIENCE_SECONDS", 0.2)
+    with whole_directory(tmp_path / "out", force=False, keep_unfinished=True) as unfinished:
+        (unfinished / "a").write_text("of the first")
+        with pytest.raises(ValueError, match="out: another process is writing it; wait until it has ended"):
+            with whole_directory(tmp_path / "out", force=False):
+                pass
+    assert (tmp_path / "out" / "a").read_text() == "of the first"
+    with whole_directory(tmp_path / "out", force=True) as unfinished:
+        assert names(unfinished) == []
+
+
+def test_who_waited_does_not_take_what_the_other_has_put_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(directories, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(directories.time, "sleep", lambda seconds: None)
+    unfinished = unfinished_directory(tmp_path / "out")
+
+    def lock(descriptor):
+        """The other one ends just before."""
+        if unfinished.exists():
+            unfinished.rmdir()
+        return True
+
+    monkeypatch.setattr(directories, "_lock", lock)
+    with pytest.raises(ValueError, match="out: another process is writing it"):
+        with whole_directory(tmp_path / "out", force=False):
+            pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number, locks", [(errno.EBADF, True), (errno.EIO, False)])
+def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypatch, number, locks):
+    def fail(descriptor, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(directories.fcntl, "flock", fail)
+    if locks:
+        with whole_directory(tmp_path / "out", force=False):
+            pass
+        assert names(tmp_path) == ["out"]
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            with whole_directory(tmp_path / "out", force=False):
+                pass
+
+
+def test_a_link_leads_to_what_is_replaced(tmp_path):
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
+    for content in ("first", "second"):
+        with whole_directory(tmp_path / "link", force=True) as unfinished:
+            assert unfinished.parent == tmp_path / "disk"
+            (unfinished / "a").write_text(content)
+        assert (tmp_path / "disk" / "out" / "a").read_text() == content
+    assert names(tmp_path) == ["disk", "link"] and names(tmp_path / "disk") == ["out"]
+
+
+def test_a_mounted_disk_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
+    with pytest.raises(ValueError, match="out: is where a disk is mounted.*name a directory in it"):
+        check_replaceable(tmp_path / "out", force=True)
 
 
 def test_the_nearest_directory_is_the_first_that_is_there(tmp_path):

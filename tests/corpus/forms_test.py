@@ -30,7 +30,12 @@ def test_a_json_line_gives_the_lines_of_its_document_and_a_blank_one():
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1]", "3", '{"other": "one"}', '{"text": 3}', '{"text": null}', '{"text": "\\ud800"}']
+    "text",
+    [
+        *("{", "[1]", "3", '{"other": "one"}', '{"text": 3}', '{"text": null}', '{"text": "\\ud800"}'),
+        *("[" * 100_000, '{"text": "one", "number": ' + "1" * 5000 + "}"),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_a_json_line_without_text_is_skipped_and_reported(text):
     lines = of_json(['{"text": "one"}', text])
@@ -46,7 +51,7 @@ def test_an_id_line_gives_its_sentences():
     assert of_ids(["3 4", "", "5;"]).texts == ["我 们", "", "来"]
 
 
-@pytest.mark.parametrize("text", ["3 6;0;0;0", "3 -1;", "3 x;", ";0;0", "3.0;", "３;"])
+@pytest.mark.parametrize("text", ["3 6;0;0;0", "3 -1;", "3 x;", ";0;0", "3.0;", "３;", "1" * 5000])
 def test_an_id_line_with_something_else_is_skipped_and_reported(text):
     lines = of_ids(["3;0", text])
     assert lines.texts == ["我", ""]

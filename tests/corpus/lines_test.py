@@ -55,10 +55,11 @@ def test_an_undecodable_line_is_reported_by_file_line_and_byte_and_the_others_st
 
 
 def test_every_undecodable_line_is_counted_but_not_every_one_reported():
-    lines = decode(piece(b"\xff\n" * (MAX_REPORTS + 1)), False)
+    lines = decode(piece(b"\xff\n" * (MAX_REPORTS + 3)), False)
     assert set(lines.texts) == {""}
-    assert lines.oddities["undecodable_lines"] == MAX_REPORTS + 1
-    assert len(lines.reports) == MAX_REPORTS
+    assert lines.oddities["undecodable_lines"] == MAX_REPORTS + 3
+    assert len(lines.reports) == MAX_REPORTS + 1
+    assert "counted, not named" not in lines.reports[-2] and "counted, not named" in lines.reports[-1]
 
 
 def test_an_undecodable_line_stops_a_strict_reading():

@@ -382,7 +382,8 @@ def test_undecodable_lines_are_shown_up_to_a_number_and_all_named_in_a_file(tmp_
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == SHOWN_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
-    assert messages[-1] == "30 lines could not be used and are skipped; the first 3 are named above, all in skipped.txt"
+    counted = "30 lines could not be used and are skipped; the first 3 are named above, more in skipped.txt"
+    assert messages[-1] == counted
     named = (corpus.directory / "skipped.txt").read_text(encoding="utf-8").splitlines()
     expected = [f"text.txt:{10 + i}: byte {135 + 2 * i} (0xff) is not UTF-8 (invalid start byte)" for i in range(30)]
     assert [line.replace(f"{tmp_path}/", "") for line in named] == expected
@@ -467,8 +468,21 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path):
 
 def test_an_output_that_holds_an_input_is_refused(tmp_path):
     path = write(tmp_path, LINES)
+    (tmp_path / "corpus.json").touch()
     with pytest.raises(ValueError, match="text.txt: an input lies in .*, which is to be replaced"):
         prepare_corpus([path], tmp_path, settings(), Work(force=True))
+
+
+def test_what_is_no_prepared_corpus_is_never_replaced(tmp_path):
+    path = write(tmp_path, LINES)
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    prepare_corpus([path], documents, settings(), Work(force=True))
+    (documents / "corpus.json").rename(documents / "thesis.doc")
+    for prepare_it in (prepare_corpus, prepare.prepare_vocabulary):
+        with pytest.raises(ValueError, match="documents: is not a prepared corpus.* --force replaces prepared corpora"):
+            prepare_it([path], documents, settings(), Work(force=True))
+    assert (documents / "thesis.doc").is_file()
 
 
 def test_a_directory_that_is_not_a_prepared_corpus_is_named(tmp_path):

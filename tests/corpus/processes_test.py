@@ -1,5 +1,6 @@
 import functools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,8 +66,7 @@ def test_there_is_at_least_one_core():
     assert 1 <= usable_cores() <= os.cpu_count()
 
 
-def test_workers_end_when_the_first_process_is_killed():
-    code = """
+WORKING = """
 import os, sys, time
 sys.path.insert(0, {root!r})
 sys.modules["allennlp"] = None  # which takes seconds to import, and nothing here needs it
@@ -76,14 +76,34 @@ def work(i):
     time.sleep(600)
 list(map_in_order(work, range(2), 2))
 """
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    process = subprocess.Popen([sys.executable, "-c", code.format(root=root)], stdout=subprocess.PIPE, text=True)
-    workers = [int(process.stdout.readline()) for _ in range(2)]
+
+
+@pytest.fixture
+def working(project_root):
+    """A process with two workers, and the numbers of these."""
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", WORKING.format(root=str(project_root))], **quiet)
+    yield process, [int(process.stdout.readline()) for _ in range(2)]
+    process.kill()
+    process.wait()
+
+
+def test_workers_end_when_the_first_process_is_killed(working):
+    process, workers = working
     process.kill()
     process.wait()
     deadline = time.monotonic() + 120
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+
+
+def test_asked_twice_to_end_it_ends_and_so_do_its_workers(working):
+    process, workers = working
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    assert process.wait(timeout=120) != 0
     assert not any(map(is_alive, workers))
 
 

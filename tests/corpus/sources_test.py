@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from elmo_plugin.corpus.sources import find_sources
+from elmo_plugin.corpus.sources import SHOWN_NAMES, find_sources
 
 
 def write(path, data=b"text\n"):
@@ -16,6 +18,23 @@ def test_a_directory_gives_its_text_files_sorted_and_nothing_hidden(tmp_path):
     assert names == ["a.text", "b.txt", "sub/c.txt.gz"]
 
 
+def test_what_is_left_out_of_a_directory_is_counted_and_named(tmp_path, caplog):
+    for name in ("a.TXT", *(f"{i}.md" for i in range(SHOWN_NAMES)), ".hidden"):
+        write(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    with caplog.at_level("WARNING"):
+        assert [source.path.name for source in find_sources([str(tmp_path)])] == ["a.TXT"]
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert f"is not read, {SHOWN_NAMES + 1} in all: {tmp_path}/0.md, " in message and message.endswith(", …")
+
+
+def test_a_prepared_corpus_among_the_documents_is_refused(tmp_path):
+    for name in ("a.txt", "corpus/corpus.json", "corpus/types.txt"):
+        write(tmp_path / name)
+    with pytest.raises(ValueError, match="/corpus: is a prepared corpus, whose lists of words are no text; name what"):
+        find_sources([str(tmp_path)])
+
+
 def test_a_glob_is_sorted_and_inputs_keep_their_order(tmp_path):
     for name in ("z.txt", "b.log", "a.log"):
         write(tmp_path / name)
@@ -29,9 +48,11 @@ def test_a_directory_gives_files_with_the_endings_that_are_asked_for(tmp_path):
     assert [source.path.name for source in find_sources([str(tmp_path)], [".jsonl"])] == ["b.jsonl", "c.jsonl.xz"]
 
 
-def test_a_source_knows_its_size_on_disk_unless_it_is_standard_input(tmp_path):
+def test_a_source_knows_its_size_on_disk_unless_it_is_standard_input_or_a_pipe(tmp_path):
     path = write(tmp_path / "a.txt", b"12345")
-    assert [source.size() for source in find_sources([str(path), "-"])] == [5, None]
+    os.mkfifo(tmp_path / "pipe")
+    sources = find_sources([str(path), "-", str(tmp_path / "pipe")])
+    assert [source.size() for source in sources] == [5, None, None]
 
 
 def test_a_missing_file_is_named(tmp_path):
