@@ -23,6 +23,7 @@ from elmo_plugin.bilm.embedding import (
     vectors_of,
 )
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
+from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, out_of_memory_as
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
 from elmo_plugin.bilm.vocabulary import WordVocabulary
@@ -148,9 +149,10 @@ class ElmoEmbedder:
         Shapes: (batch_size, num_representations, num_tokens, representation_dim), (batch_size, num_tokens)
         """
         batch = _checked(batch)
-        representations = self.elmo_bilm.read(batch)
-        layers = [representations.without_boundaries(layer) for layer in representations.layers]
-        return torch.stack(layers, dim=1), representations.mask[:, 2:]
+        with out_of_memory_as(FEWER_AT_ONCE):
+            representations = self.elmo_bilm.read(batch)
+            layers = [representations.without_boundaries(layer) for layer in representations.layers]
+            return torch.stack(layers, dim=1), representations.mask[:, 2:]
 
     def embed_sentence(self, sentence: Sentence) -> numpy.ndarray:
         """Shape: (num_representations, num_tokens, representation_dim)"""
@@ -166,7 +168,8 @@ class ElmoEmbedder:
         if not any(batch):
             shape = (self.elmo_bilm.num_layers, 0, self.elmo_bilm.get_output_dim())
             return [numpy.zeros(shape, self.dtype) for _ in batch]
-        return vectors_of(self.elmo_bilm.read(batch), batch, ALL, self.dtype)
+        with out_of_memory_as(FEWER_AT_ONCE):
+            return vectors_of(self.elmo_bilm.read(batch), batch, ALL, self.dtype)
 
     def embed_sentences(
         self,
@@ -194,7 +197,9 @@ class ElmoEmbedder:
         step = batch_size * SORTED_BATCHES
         checked = (checked_sentence(sentence) for sentence in sentences)
         for block in blocks_of(checked, step, token_budget * SORTED_BATCHES):
-            yield from embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)[0]
+            with out_of_memory_as(FEWER_AT_ONCE):
+                arrays, _ = embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)
+            yield from arrays
 
     def embed_file(
         self,

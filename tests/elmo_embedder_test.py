@@ -16,6 +16,7 @@ import torch
 
 from elmo_plugin import ElmoEmbedder
 from elmo_plugin import elmo_embedder as module
+from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.weights import load_bilm
 from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
@@ -235,6 +236,24 @@ def test_words_that_are_no_strings_are_refused():
 def test_arguments_that_can_not_be_are_refused(named, message):
     with pytest.raises(ValueError, match=message):
         embedder(**named)
+
+
+def raise_as_a_gpu_does(*_):
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("elmo_plugin.elmo_embedder.vectors_of", lambda elmo: elmo.embed_batch(SENTENCES)),
+        ("elmo_plugin.bilm.embedding.vectors_of", lambda elmo: next(elmo.embed_sentences(SENTENCES))),
+        ("elmo_plugin.bilm.bilm.Representations.without_boundaries", lambda elmo: elmo.batch_to_embeddings(SENTENCES)),
+    ],
+)
+def test_memory_that_runs_out_behind_the_biLM_has_the_same_remedy(name, call, monkeypatch):
+    monkeypatch.setattr(name, raise_as_a_gpu_does)
+    with pytest.raises(OutOfMemory, match=r"the vectors of a batch. Make batches smaller .* \(CUDA out of memory\)"):
+        call(embedder())
 
 
 def test_a_batch_size_below_one_is_refused():

@@ -8,6 +8,12 @@ import torch
 # What torch writes where its allocator for the CPU fails, or C++'s own; it is a plain RuntimeError then.
 _CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
+# Where the batch is not at hand any more.
+FEWER_AT_ONCE = (
+    "Not enough memory for the vectors of a batch. Make batches smaller (`batch_size`, `token_budget`; --batch-size, "
+    "--token-budget), or cut very long sentences"
+)
+
 
 class OutOfMemory(RuntimeError):
     """

@@ -307,6 +307,15 @@ def test_running_out_of_memory_is_an_error_of_the_configuration_with_the_remedy(
         run("text.txt", "out.hdf5", "--all", *FILES)
 
 
+def test_running_out_of_memory_behind_the_biLM_has_a_remedy_too(run, monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("elmo_plugin.bilm.embedding.vectors_of", fail)
+    with pytest.raises(ConfigurationError, match="vectors of a batch. Make batches smaller .*CUDA out of memory"):
+        run("text.txt", "out.hdf5", "--all", *FILES)
+
+
 def test_an_existing_output_needs_force(run):
     run("text.txt", "out.hdf5", "--top", *FILES)
     with pytest.raises(ConfigurationError, match="out.hdf5: already exists. Use --force to overwrite it"):
