@@ -2,9 +2,12 @@
 
 import difflib
 import json
+from contextlib import nullcontext
 
 import _jsonnet
 import pytest
+import torch
+from allennlp.commands.train import train_model_from_file
 from allennlp.common import Params
 from allennlp.data import Vocabulary
 from allennlp.models import Model
@@ -102,3 +105,29 @@ def test_the_bilm_can_learn_with_the_task_at_a_rate_of_its_own(library):
     others = {name: rates[id(parameter)] for name, parameter in named if ".bilm." not in name}
     assert len(bilm) > 10 and set(bilm.values()) == {0.0001}
     assert len(others) > 10 and set(others.values()) == {0.005}
+
+
+@pytest.mark.parametrize("task", ["ner", "lac", "squad"])
+def test_a_training_that_was_stopped_while_it_saved_goes_on_from_the_checkpoint_before(task, tmp_path, monkeypatch):
+    def train(recover):
+        settings = {"trainer.num_epochs": 2, "evaluate_on_test": False}
+        if task != "lac":  # of whose classes some are rare
+            settings["dataset_reader.max_instances"] = 16
+        config, out = str(CONFIGS / f"{task}_baseline.jsonnet"), str(tmp_path / "out")
+        train_model_from_file(config, out, overrides=json.dumps(settings), recover=recover)
+
+    def save_half(content, file):
+        if content.get("epochs_completed") != 2:
+            return save(content, file)
+        with open(file, "wb") if isinstance(file, str) else nullcontext(file) as half:
+            half.write(b"half")
+        raise KeyboardInterrupt
+
+    save = torch.save
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(torch, "save", save_half)
+        train(recover=False)
+    assert (tmp_path / "out" / "model_state_e1_b0.th").is_file()
+    train(recover=True)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["epoch"] == 1 and "training_loss" in metrics

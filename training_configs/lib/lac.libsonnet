@@ -143,5 +143,7 @@
     patience: config.patience,
     validation_metric: '+f1',
     grad_norm: config.grad_norm,
+    // Checkpoints that are whole or not there: a stop in the middle of one leaves the one before to `--recover`.
+    checkpointer: { type: 'elmo_whole' },
   },
 }
