@@ -163,6 +163,18 @@ def test_metrics_tell_accuracy_and_spans_and_are_never_nan(vocabulary, tensors):
     assert model.get_metrics()["accuracy"] == 0.0
 
 
+def test_text_without_a_single_span_has_metrics_of_zero():
+    reader = TaggingReader()
+    instance = reader.text_to_instance(["It", "rained"], ["O", "O"])
+    reader.apply_token_indexers(instance)
+    vocabulary = Vocabulary.from_instances([instance])
+    batch = Batch([instance])
+    batch.index_instances(vocabulary)
+    model = build(vocabulary)
+    assert torch.isfinite(model(**batch.as_tensor_dict())["loss"])
+    assert model.get_metrics(reset=True) == {"accuracy": 1.0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
 def test_what_was_taken_for_what_is_told_at_the_end_of_a_pass(vocabulary, tensors):
     model = build(vocabulary).eval()
     with torch.no_grad():
