@@ -13,6 +13,7 @@ from elmo_plugin.corpus.prepared import HELD_OUT, TRAIN, has_shards
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.work import Progress
+from elmo_plugin.counted import counted
 
 DEFAULTS = Settings()
 
@@ -103,24 +104,20 @@ def print_result(output: Path, description: Dict[str, Any]) -> None:
 def summary(description: Dict[str, Any]) -> str:
     """The counts of `corpus.json` that one wants to see at once."""
     lines = [
-        f"{numbered(description['sentences'], 'sentence')}, {numbered(description['tokens'], 'token')}, "
-        f"{numbered(description['types'], 'type')}; vocabulary of {description['vocabulary_size']:,}"
+        f"{counted(description['sentences'], 'sentence')}, {counted(description['tokens'], 'token')}, "
+        f"{counted(description['types'], 'type')}; vocabulary of {description['vocabulary_size']:,}"
     ]
     for name, split in description["splits"].items():
-        shards = f" in {numbered(split['shards'], 'shard')}" if split["shards"] > 0 else ""
+        shards = f" in {counted(split['shards'], 'shard')}" if split["shards"] > 0 else ""
         lines.append(
-            f"{name}: {numbered(split['sentences'], 'sentence')}, {numbered(split['tokens'], 'token')}{shards}; "
+            f"{name}: {counted(split['sentences'], 'sentence')}, {counted(split['tokens'], 'token')}{shards}; "
             f"{split['out_of_vocabulary_rate']:.2%} out of vocabulary, "
-            f"{numbered(split['tokens_cut_at_character_width'], 'token')} longer than the character width"
+            f"{counted(split['tokens_cut_at_character_width'], 'token')} longer than the character width"
         )
     met = {name: count for name, count in description["oddities"].items() if count > 0}
     if met:
         lines.append("met on the way: " + ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in met.items()))
     return "\n".join(lines)
-
-
-def numbered(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def train_command(output: Path, description: Dict[str, Any]) -> str:

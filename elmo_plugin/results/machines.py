@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence
 
 from elmo_plugin.corpus.processes import usable_cores
 from elmo_plugin.corpus.software import NOT_INSTALLED, versions
+from elmo_plugin.counted import counted
 
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 _PACKAGES = ("elmo-plugin", "allennlp", "torch", "numpy")
@@ -77,17 +78,13 @@ def told(machines: Sequence[Dict[str, Any]]) -> str:
 
 
 def _told(machine: Dict[str, Any], num_trainings: Any) -> str:
-    who = "Trained" if num_trainings is None else f"{_counted(num_trainings, 'training')}"
+    who = "Trained" if num_trainings is None else f"{counted(num_trainings, 'training')}"
     at_once = f", {machine['at_once']} trainings at once" if machine["at_once"] > 1 else ""
     gpus = ", ".join(machine["gpus"]) or "no GPU"
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     first, last = machine["dates"][0], machine["dates"][-1]
     return (
-        f"{who} on {_counted(machine['cores'], 'core')} of {machine['processor']} "
-        f"({_counted(machine['threads'], 'thread')}{at_once}, {gpus}), Python {machine['python']}, {versions}, "
+        f"{who} on {counted(machine['cores'], 'core')} of {machine['processor']} "
+        f"({counted(machine['threads'], 'thread')}{at_once}, {gpus}), Python {machine['python']}, {versions}, "
         f"{first if first == last else f'{first} to {last}'}."
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
