@@ -1,5 +1,6 @@
 """Which of the errors that end a command are about the user's input, and what to say of them."""
 
+import re
 from json import JSONDecodeError
 from typing import Optional
 
@@ -11,6 +12,8 @@ EXPLAINED = (ConfigurationError, *FILE_ERRORS, JSONDecodeError, UnicodeDecodeErr
 JSONNET_ERRORS = ("STATIC ERROR", "RUNTIME ERROR")
 # How torch begins to say that there is no GPU.
 GPU_ERRORS = ("Found no NVIDIA driver", "No CUDA GPUs are available")
+# What AllenNLP says of a value in a configuration.
+WRONG_KIND = re.compile(r"Expected \w+ to be (a int|a bool|a string|numeric)\.$")
 SHOWN_CHARACTERS = 60
 
 
@@ -34,6 +37,8 @@ def explanation(error: Exception) -> Optional[str]:
         return f"An input file is no text in UTF-8 ({error}). Convert it, for example: iconv -f LATIN1 -t UTF-8."
     if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
         return f"{error}. Nothing takes this key: look for it in the configuration, in -o and in --predictor-args."
+    if isinstance(error, TypeError) and WRONG_KIND.match(str(error)):
+        return f"{error} Give another value: look for this key in the configuration, in -o and in --predictor-args."
     if isinstance(error, RuntimeError) and str(error).startswith(GPU_ERRORS):
         return f"There is no GPU to use: {error}. Without one give --cuda-device -1, or trainer.cuda_device: -1 by -o."
     if isinstance(error, RuntimeError) and str(error).startswith(JSONNET_ERRORS):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader
 from allennlp.models import Model
 from allennlp.models.archival import load_archive
 
@@ -37,6 +38,13 @@ def test_a_key_that_nothing_takes_is_named():
         Model(None, optionss={})
     message = explanation(caught.value)
     assert message is not None and "'optionss'. Nothing takes this key: look for it in the configuration" in message
+
+
+def test_a_value_of_another_kind_is_named_by_its_key():
+    with pytest.raises(EXPLAINED) as caught:
+        DatasetReader.from_params(Params({"type": "elmo_tagging", "word_column": "FORM"}))
+    message = explanation(caught.value)
+    assert message is not None and message.startswith("Expected word_column to be a int. Give another value: look for")
 
 
 def test_what_is_no_json_is_shown():
