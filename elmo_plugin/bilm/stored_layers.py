@@ -32,6 +32,8 @@ class StoredLayers:
     ) -> None:
         self.description, self.store, self.reader = description, store, reader
         self.num_found = self.num_computed = 0
+        # The first sentence that was computed, as far as it can be read.
+        self.first_missing: Optional[str] = None
         if reader is not None:
             of_reader = fingerprint(reader.bilm)
             if of_reader != description.fingerprint:
@@ -78,6 +80,8 @@ class StoredLayers:
         self.num_computed += len(missing)
         layers = [layer.contiguous() for layer in torch.from_numpy(vectors).to(characters.device).unbind(dim=2)]
         if missing:
+            if self.first_missing is None:
+                self.first_missing = readable(sentences[missing[0]])
             for layer, computed in zip(layers, self._compute(characters[missing], sentences[missing[0]])):
                 layer[missing] = computed
         return layers, mask

@@ -124,13 +124,17 @@ class ElmoPrecomputedEmbedder(LayerMixer):
         The biLM's layers, and where there is a word.
         Shapes: `num_representations` times (batch_size, num_tokens, representation_dim), (batch_size, num_tokens)
         """
-        was_computed = self._layers.num_computed > 0
+        layers, was_whole = self._layers, self._layers.first_missing is None
         try:
-            found = self._layers(elmo_tokens)
+            found = layers(elmo_tokens)
         except ValueError as error:
             raise ConfigurationError(f"The embedder elmo_precomputed: {error}") from error
-        if self._layers.num_computed > 0 and not was_computed:
-            logger.info("The store lacks some sentences; they are computed whenever they come.")
+        if was_whole and layers.first_missing is not None and layers.store is not None:
+            logger.warning(
+                f"The store lacks {layers.num_computed} of the first {layers.num_found + layers.num_computed} "
+                f"sentences that came, such as {layers.first_missing[:60]!r}. They are computed whenever they come, "
+                "which takes many times as long. A store of what `elmo-text` writes under the same overrides has all."
+            )
         return found
 
 
