@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from contextlib import nullcontext
 
 import _jsonnet
@@ -14,6 +15,7 @@ from allennlp.models import Model
 from allennlp.training.optimizers import Optimizer
 
 import elmo_plugin  # noqa: F401  registers what the configurations name
+from tests.conftest import PROJECT_ROOT
 from tests.training_configs.leaves import CONFIGS, FILES, config_of, knobs_of, leaf
 
 TASK = {
@@ -55,6 +57,16 @@ def test_every_knob_changes_the_configuration(library):
     configs = json.loads(_jsonnet.evaluate_snippet("knobs", snippet))
     for knob in knobs:
         assert configs[knob] != configs["plain"], knob
+
+
+def test_the_configs_of_the_page_on_tasks_set_knobs_that_there_are():
+    page = (PROJECT_ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```jsonnet\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block, library in zip(blocks, ("tagger", "reader")):
+        # As a file beside the others, so that what it imports is found.
+        assert "trainer" in json.loads(_jsonnet.evaluate_snippet(str(CONFIGS / "page.jsonnet"), block))
+        assert set(re.findall(r"(\w+)::", block)) <= {*knobs_of(library), *REQUIRED[library]}
 
 
 @pytest.mark.parametrize("task", TWINS)
