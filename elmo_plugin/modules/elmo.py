@@ -20,6 +20,7 @@ from elmo_plugin.bilm.state_policy import STATE_POLICIES, STEADY, state_after, s
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.modules.archived_options import BUFFER_NAME, archived_options, options_to_tensor
 from elmo_plugin.modules.layer_mixer import LayerMixer
+from elmo_plugin.remote_files import local_path
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class ElmoEmbedder(LayerMixer):
 
 def _read_bilm(options_file: str, weight_file: str) -> Bilm:
     try:
-        return load_bilm(cached_path(options_file), cached_path(weight_file))
+        return load_bilm(cached_path(local_path(options_file)), cached_path(local_path(weight_file)))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"The embedder elmo: {error} Give the paths of a biLM's files as `options_file` ({options_file}) and "
@@ -199,7 +200,7 @@ def _read_steady_state(bilm: Bilm, weight_file: str, sidecar_file: Optional[str]
         sidecar_file = beside
     try:
         if sidecar_file is not None:
-            stored = load_sidecar(cached_path(sidecar_file), bilm.options).steady_state
+            stored = load_sidecar(cached_path(local_path(sidecar_file)), bilm.options).steady_state
             if stored is not None:
                 return stored
         logger.info("No steady state is stored beside %s; it is computed from a few sentences of English.", weight_file)

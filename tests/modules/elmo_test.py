@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+import socket
 
 import h5py
 import numpy
@@ -274,6 +275,17 @@ def test_what_can_not_work_is_an_error_that_names_it(bilm_folder, break_it, argu
         break_it(bilm_folder)
     with pytest.raises(ConfigurationError, match=f"(?s){message}"):
         embedder_of(bilm_folder, **arguments)
+
+
+@pytest.mark.parametrize("name", ["options_file", "weight_file", "sidecar_file"])
+def test_a_url_whose_host_does_not_answer_is_told_at_once(bilm_folder, monkeypatch, tmp_path, name):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr("allennlp.common.file_utils.CACHE_DIRECTORY", tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{taken.getsockname()[1]}/{name}"
+        with pytest.raises(ConfigurationError, match=f"The embedder elmo.*: {url} could not be fetched .*refused"):
+            embedder_of(bilm_folder, **{name: url})
 
 
 def test_the_sidecar_of_another_model_is_refused(bilm_folder):
