@@ -6,6 +6,7 @@ since text that is already tokenised does without.
 """
 
 import logging
+import os
 import re
 import warnings
 from functools import lru_cache
@@ -33,9 +34,10 @@ _CHARACTER = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])\w)+|\S")
 # whatever closes; spaces may stand between them in segmented text.
 _CHINESE_END = re.compile(rf"(?:[。？！｡]|(?<=[{_IDEOGRAPH}])[?!])(?:\s*[。？！｡?!…])*(?:\s*[”’」』）】》〉〗〕])*")
 
-# pkuseg's model for mixed domains, and where pkuseg keeps it. Asked for one that is not there, it would download it.
+# pkuseg's model for mixed domains, and where pkuseg keeps it. Asked for it by its name, pkuseg would download it, even
+# where the folder is there and the archive that it came in is not.
 PKUSEG_MODEL = "mixed"
-PKUSEG_FOLDER = Path.home() / ".pkuseg"
+PKUSEG_FOLDER = Path(os.environ.get("PKUSEG_HOME", "~/.pkuseg")).expanduser()
 _PACKAGES = {"jieba": "jieba", "pkuseg": "spacy-pkuseg"}
 
 _LONG_RUN_LENGTH = 1000
@@ -126,7 +128,7 @@ def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
             jieba.setLogLevel(logging.WARNING)
         pipeline = spacy.blank(language, config=config)
         if segmenter == "pkuseg":
-            pipeline.tokenizer.initialize(pkuseg_model=PKUSEG_MODEL)
+            pipeline.tokenizer.initialize(pkuseg_model=str(PKUSEG_FOLDER / PKUSEG_MODEL))
     except ImportError as error:
         raise ValueError(_not_installed(language, segmenter, error)) from error
     pipeline.max_length = _NO_LENGTH_LIMIT

@@ -1,4 +1,5 @@
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,6 +98,20 @@ def test_a_segmenter_that_is_not_installed_is_named_with_what_to_do(monkeypatch)
     monkeypatch.setitem(sys.modules, "jieba", None)
     with pytest.raises(ValueError, match="segmenter: jieba is not installed .*pip install jieba; or use .* characters"):
         build_segmenter(Settings(language="zh", segmenter="jieba", presplit=True))
+
+
+def test_pkuseg_is_given_its_folder_and_so_downloads_nothing(monkeypatch, tmp_path):
+    asked = []
+
+    def pkuseg(model, user_dict):
+        asked.append(model)
+        return SimpleNamespace(cut=lambda text: [text[:1], text[1:]])
+
+    (tmp_path / "mixed").mkdir()
+    monkeypatch.setattr(segmenters, "PKUSEG_FOLDER", tmp_path)
+    monkeypatch.setitem(sys.modules, "spacy_pkuseg", SimpleNamespace(pkuseg=pkuseg))
+    segment = build_segmenter.__wrapped__(Settings(language="zh", segmenter="pkuseg"))
+    assert list(segment(["我们。", "来了"])) == [["我", "们。"], ["来", "了"]] and asked == [f"{tmp_path}/mixed"]
 
 
 def test_pkuseg_without_its_model_is_an_error_and_no_download(monkeypatch, tmp_path):
