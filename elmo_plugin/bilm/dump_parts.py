@@ -42,7 +42,7 @@ class Parts:
 
     # Raises
 
-    `ValueError` where the folder holds parts of another run and `force` is false; `OSError`.
+    `ValueError` where the folder holds parts of another run and `force` is false, or no parts; `OSError`.
     """
 
     def __init__(self, folder: Path, run: Dict[str, Any], force: bool) -> None:
@@ -59,6 +59,11 @@ class Parts:
                 )
             if different:
                 shutil.rmtree(folder)
+        elif folder.is_dir() and not all(path.name.startswith(description.name) for path in folder.iterdir()):
+            raise ValueError(
+                f"{folder} is where what is computed is kept until the output is whole, but it holds something else. "
+                "Move it, or give the output another name."
+            )
         folder.mkdir(exist_ok=True)
         write_whole(description, json.dumps(run, indent=2))
 

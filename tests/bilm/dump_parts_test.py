@@ -39,3 +39,15 @@ def test_parts_of_another_run_are_refused_or_with_force_removed(tmp_path):
     assert len(parts) == 1
     assert len(Parts(tmp_path / "p", other, force=True)) == 0
     assert len(Parts(tmp_path / "p", other, force=False)) == 0
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "run.json.partial").write_text("{")
+    Parts(tmp_path / "p", {"text": "a"}, force=False).remove()
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "thesis.txt").write_text("all of it")
+    for force in (False, True):
+        with pytest.raises(ValueError, match="p is where .* but it holds something else. Move it, or give the output"):
+            Parts(tmp_path / "p", {"text": "a"}, force)
+    assert (tmp_path / "p" / "thesis.txt").read_text() == "all of it"
