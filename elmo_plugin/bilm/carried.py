@@ -88,7 +88,7 @@ class CarryingBilm(nn.Module):
     def apply(self, fn: Callable[[nn.Module], None]) -> "CarryingBilm":
         """As any module's; the words' vectors and the steady state are computed anew, for `fn` may change weights."""
         super().apply(fn)
-        self.reader.word_vectors.forget()
+        self.reader.forget()
         if self.reader.steady is not None:
             self.reader.steady = steady_state_of(self.bilm)
         return self
@@ -102,7 +102,7 @@ class CarryingBilm(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CarryingBilm":
         """Behind `to`, `cuda`, `cpu`, `half`: the carried state goes along, the words' vectors are computed anew."""
         super()._apply(fn, recurse)
-        self.reader.word_vectors.forget()
+        self.reader.forget()
         if self.carried is not None:
             self.carried = self.carried.map(fn)
         return self

@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Callable, ContextManager, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -14,7 +14,7 @@ from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
 from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, check_precision
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
-from elmo_plugin.bilm.packing import with_weights
+from elmo_plugin.bilm.packing import laid_out, with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, state_after, state_before
@@ -45,7 +45,8 @@ class SentenceReader:
     invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`),
         except under the policy `"stateful"`, where they depend on the batches before in any case.
     weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed
-        ones are held beside those of `bilm`.
+        ones are held beside those of `bilm`; under `"float32"` on the CPU, from the first sentence on, copies of the
+        weights that the LSTMs' steps multiply by (`packing.laid_out`). Where weights change, call `forget`.
 
     # Raises
 
@@ -73,13 +74,14 @@ class SentenceReader:
                 f"With `weights` (--weights) of {weights} a sentence's vectors depend on its batch, so they can't be "
                 "`invariant` (--invariant). Leave one of them out."
             )
-        # What reads: `bilm` itself, or the same with packed weights.
+        # `bilm` itself, or the same with packed weights.
         self.model = with_weights(self.bilm, weights)
         self.word_vectors = WordVectors(self.model, cached_words, vocabulary, invariant)
+        self._laid_out: Optional[Bilm] = None
 
     def to(self, device: Union[str, torch.device]) -> "SentenceReader":
         """
-        Moves the biLM, and forgets words.
+        Moves the biLM, and forgets what is made of its weights.
 
         # Raises
 
@@ -87,8 +89,16 @@ class SentenceReader:
         """
         check_precision(self.weights, torch.device(device))
         self.bilm.to(device)
-        self.word_vectors.forget()
+        self.forget()
         return self
+
+    def forget(self) -> None:
+        """Forgets what is made of the weights, words' vectors too: they, their device or precision have changed."""
+        self.word_vectors.forget()
+        self._laid_out = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_laid_out": None}
 
     def rows_apart(self) -> ContextManager[None]:
         """Inside the context the model computes as `invariant` says."""
@@ -123,8 +133,16 @@ class SentenceReader:
             vectors, lengths = self._vectors(sentences, longest)
             steady = None if self.steady is None else self.steady.to(vectors)
             before = state_before(self.policy, self.bilm, len(sentences), carried, steady)
-            representations, after = self.model.contextualize(vectors, lengths, before.to(vectors))
+            representations, after = self._reading_model().contextualize(vectors, lengths, before.to(vectors))
             return representations, state_after(self.policy, carried, after)
+
+    def _reading_model(self) -> Bilm:
+        if self.invariant or self.weights != FLOAT32:
+            return self.model
+        found = self._laid_out
+        if found is None:
+            found = self._laid_out = laid_out(self.bilm)
+        return found
 
     def _vectors(self, sentences: Sequence[Sentence], longest: int) -> Tuple[Tensor, Tensor]:
         """Shapes: (batch_size, longest + 2, projection_dim), (batch_size,)"""

@@ -1,14 +1,16 @@
-"""A biLM whose weights are packed in fewer bits, for reading on the CPU."""
+"""A biLM for reading on the CPU: its weights packed in fewer bits, or as they are, laid out for their products."""
 
 import copy
-from typing import Any, Dict
+from typing import Any, Dict, List, Union
 
+import torch
 from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder
-from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PackedMatrix, check_precision
-from elmo_plugin.bilm.ops.projected_lstm import Chain
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, BlockedMatrix, PackedMatrix, check_precision
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
+from elmo_plugin.bilm.ops.projected_lstm_reading import pays_in_blocks
 from elmo_plugin.bilm.projected_lstm import ProjectedLstmLayer
 
 
@@ -29,9 +31,7 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
     check_precision(weights, bilm.boundaries.device)
     if weights == FLOAT32:
         return bilm
-    # Parameters and buffers are shared.
-    shared: Dict[int, Any] = {id(tensor): tensor for tensor in [*bilm.parameters(), *bilm.buffers()]}
-    packed = copy.deepcopy(bilm, shared)
+    packed = _sharing_tensors(bilm)
     for lstm in (packed.forward_lstm, packed.backward_lstm):
         lstm.layers = nn.ModuleList(_PackedLayer(layer, weights) for layer in lstm.layers)
     if isinstance(packed.encoder, CharCnnEncoder):
@@ -40,6 +40,61 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
         if packed.encoder.projection is not None:
             packed.encoder.projection = _PackedLinear(packed.encoder.projection, weights)
     return packed.eval()
+
+
+def laid_out(bilm: Bilm) -> Bilm:
+    """
+    A model that reads as `bilm` does, with copies of the weights that the LSTMs' steps multiply by, as these take them:
+    in blocks where that pays (`BlockedMatrix`), else both directions' in one tensor. `bilm` itself has them copied so
+    for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
+
+    # Returns
+
+    `bilm` itself where it is not of `float32` on a CPU.
+    """
+    weights = bilm.forward_lstm.layers[0].weight_recurrent
+    if weights.device.type != "cpu" or weights.dtype != torch.float32:
+        return bilm
+    result = _sharing_tensors(bilm)
+    lstms = result.forward_lstm, result.backward_lstm
+    for index, layers in enumerate(zip(*(lstm.layers for lstm in lstms))):
+        recurrent = _for_steps([layer.weight_recurrent.detach() for layer in layers])
+        projection = _for_steps([layer.weight_projection.detach() for layer in layers])
+        for lstm, *matrices in zip(lstms, recurrent, projection):
+            lstm.layers[index] = _LaidOutLayer(lstm.layers[index], *matrices)
+    return result.eval()
+
+
+def _for_steps(weights: List[Tensor]) -> List[Union[Tensor, BlockedMatrix]]:
+    if pays_in_blocks(weights[0]):
+        return [BlockedMatrix(weight) for weight in weights]
+    return list(torch.stack(weights))
+
+
+def _sharing_tensors(bilm: Bilm) -> Bilm:
+    """Another model of the same parameters and buffers."""
+    shared: Dict[int, Any] = {id(tensor): tensor for tensor in [*bilm.parameters(), *bilm.buffers()]}
+    return copy.deepcopy(bilm, shared)
+
+
+class _LaidOutLayer(nn.Module):
+    """A `ProjectedLstmLayer` to read with."""
+
+    def __init__(
+        self,
+        layer: ProjectedLstmLayer,
+        recurrent: Union[Tensor, BlockedMatrix],
+        projection: Union[Tensor, BlockedMatrix],
+    ) -> None:
+        super().__init__()
+        self.options, self.bias, self.weight_input = layer.options, layer.bias, layer.weight_input
+        self.bias_and_offset = (layer.bias + layer.forget_offset).detach()
+        self.recurrent, self.projection = recurrent, projection
+
+    def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
+        """See `ProjectedLstmLayer.chain`."""
+        inputs = Inputs(packed, self.weight_input, self.bias_and_offset)
+        return Chain(inputs, hidden, memory, self.recurrent, self.projection)
 
 
 class _PackedLinear(nn.Module):

@@ -10,7 +10,10 @@ from elmo_plugin.bilm.batches import Batching
 from elmo_plugin.bilm.dump import DumpSettings, write_dump
 from elmo_plugin.bilm.dump_writers import describe_store
 from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
-from elmo_plugin.bilm.packing import with_weights
+from elmo_plugin.bilm.ops import projected_lstm_reading
+from elmo_plugin.bilm.ops.packed_matrix import BlockedMatrix
+from elmo_plugin.bilm.ops.projected_lstm_reading import are_side_by_side
+from elmo_plugin.bilm.packing import laid_out, with_weights
 from elmo_plugin.bilm.weights import load_bilm
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "bilm"
@@ -46,9 +49,58 @@ def test_the_model_itself_stays_as_it_is(bilm):
     assert with_weights(bilm, "float32") is bilm
 
 
-def test_a_packed_reader_may_be_sent_to_another_process(bilm):
-    reader = SentenceReader(bilm, "zero", weights="int8")
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_a_reader_may_be_sent_to_another_process(bilm, weights, monkeypatch):
+    monkeypatch.setattr(projected_lstm_reading, "MANY_WEIGHTS", 1)
+    reader = SentenceReader(bilm, "zero", weights=weights)
     for one, other in zip(vectors(reader), vectors(pickle.loads(pickle.dumps(reader)))):
+        numpy.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("many_weights", [1, 10**9])
+def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, many_weights, monkeypatch):
+    monkeypatch.setattr(projected_lstm_reading, "MANY_WEIGHTS", many_weights)
+    lengths = torch.tensor([5, 3, 1])
+    given = torch.randn(3, 5, bilm.options.projection_dim, generator=torch.Generator().manual_seed(1)), lengths
+    model = laid_out(bilm)
+    with torch.no_grad():
+        expected, expected_state = bilm.contextualize(*given, bilm.zero_state(3))
+        found, state = model.contextualize(*given, model.zero_state(3))
+    tensors = [*found.layers, *state.forward_, *state.backward_]
+    for one, other in zip(tensors, [*expected.layers, *expected_state.forward_, *expected_state.backward_]):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * float(other.abs().max()))
+    weight = model.forward_lstm.layers[0].recurrent
+    is_in_blocks = many_weights == 1 and BlockedMatrix.is_for(bilm.forward_lstm.layers[0].weight_recurrent)
+    assert isinstance(weight, BlockedMatrix if is_in_blocks else torch.Tensor)
+    if not is_in_blocks:
+        assert are_side_by_side([weight, model.backward_lstm.layers[0].recurrent])
+    assert model.encoder.embedding.weight is bilm.encoder.embedding.weight
+
+
+def test_only_weights_of_float32_are_laid_out(bilm):
+    doubles = bilm.double()
+    assert laid_out(doubles) is doubles
+
+
+def test_only_parts_of_one_tensor_in_their_order_are_side_by_side():
+    joined = torch.randn(3, 4, 5)
+    assert are_side_by_side(list(joined)) and are_side_by_side([joined[1]])
+    assert not are_side_by_side([joined[1], joined[0]])
+    assert not are_side_by_side([joined[0], joined[2]])
+    assert not are_side_by_side([joined[0], joined[1].clone()])
+    assert not are_side_by_side(list(joined.transpose(1, 2)))
+
+
+def test_a_reader_that_forgets_reads_with_the_weights_that_there_are_now(bilm):
+    reader = SentenceReader(bilm, "zero")
+    before = vectors(reader)
+    with torch.no_grad():
+        for parameter in bilm.forward_lstm.parameters():
+            parameter.mul_(0.5)
+    reader.forget()
+    after, expected = vectors(reader), vectors(SentenceReader(bilm, "zero"))
+    assert all((one != other).any() for one, other in zip(before, after))
+    for one, other in zip(after, expected):
         numpy.testing.assert_array_equal(one, other)
 
 

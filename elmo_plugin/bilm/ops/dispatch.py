@@ -25,7 +25,6 @@ from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
-from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
@@ -114,7 +113,7 @@ def projected_lstms(
 
 
 def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
-    if isinstance(chains[0].weight_recurrent, PackedMatrix):
+    if not isinstance(chains[0].weight_recurrent, Tensor):
         return projected_lstms_reading
     if is_fixed():
         return projected_lstms_fixed

@@ -70,14 +70,36 @@ def _given(chains: Sequence[Chain], rows: List[int]) -> Iterable[Sequence[Tensor
     return gates.split(rows, dim=1)
 
 
-def _joined(weights: List[Union[Tensor, PackedMatrix]], are_many: bool) -> Weights:
+def _joined(weights: List[Union[Tensor, PackedMatrix, BlockedMatrix]], are_many: bool) -> Weights:
     """`are_many`: tokens, and in one step."""
     first = weights[0]
-    if isinstance(first, PackedMatrix):
+    if not isinstance(first, Tensor):
         return weights
-    if are_many and first.numel() >= MANY_WEIGHTS and BlockedMatrix.is_for(first):
+    if are_many and pays_in_blocks(first):
         return [BlockedMatrix(weight) for weight in weights]
-    return (torch.stack(weights) if len(weights) > 1 else first.unsqueeze(0)).transpose(1, 2)
+    return (_beside_each_other(weights) if are_side_by_side(weights) else torch.stack(weights)).transpose(1, 2)
+
+
+def pays_in_blocks(weight: Tensor) -> bool:
+    """Whether its products take less time in blocks, once it is laid out."""
+    return weight.numel() >= MANY_WEIGHTS and BlockedMatrix.is_for(weight)
+
+
+def are_side_by_side(weights: Sequence[Tensor]) -> bool:
+    """Whether matrices of the same shape lie one behind the other already, as the parts of one tensor do."""
+    first, size = weights[0], weights[0].numel()
+    return all(
+        weight.is_contiguous()
+        and weight.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+        and weight.storage_offset() == first.storage_offset() + index * size
+        for index, weight in enumerate(weights)
+    )
+
+
+def _beside_each_other(weights: Sequence[Tensor]) -> Tensor:
+    """`torch.stack` of them without a copy."""
+    first = weights[0]
+    return first.as_strided((len(weights), *first.shape), (first.numel(), *first.stride()))
 
 
 def _go(
