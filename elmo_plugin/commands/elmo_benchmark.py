@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
 import torch
@@ -17,6 +16,7 @@ from elmo_plugin.benchmark.report import Case, rows, table
 from elmo_plugin.benchmark.shapes import SIZES, lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences
 from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.bilm.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def benchmark_from_args(args: argparse.Namespace) -> None:
     if args.json is not None:
         all_rows = [row for case in cases for row in rows(case, machine)]
         content = {"machine": machine._asdict(), "torch": torch.__version__, "rows": all_rows}
-        Path(args.json).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_whole(args.json, json.dumps(content, indent=2) + "\n")
 
 
 def _cases(size: str, args: argparse.Namespace, device: torch.device) -> Iterator[Case]:
