@@ -107,7 +107,7 @@ def projected_lstms(
     gates are `Inputs` but where the weights are packed.
     """
     recurrence = _recurrence_of(chains)
-    if recurrence is not projected_lstms_reading:
+    if recurrence not in (projected_lstms_reading, projected_lstms_buffered):
         chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 

@@ -3,27 +3,31 @@ The recurrence of projected LSTM layers as a single node of the autograd graph: 
 
 The plain loop makes some fifteen small tensors a step and as many again on the way back. Here every step writes into
 its place in buffers that are made once, what the way back needs is exactly what those buffers then hold, and only the
-recurrence itself runs step by step. The gradients of both weights are one product each over all steps, afterwards.
+recurrence itself runs step by step: the input's share of all gates is one product before, the gradients of the weights
+are one product each over all steps afterwards.
 
-Several small chains (the two directions) run in step: their products are their own, everything else is done for all
-of them at once. That halves the number of small operations, and makes them large enough for a second core. Large
-chains run one after another, each with the caches to itself.
+Several small chains (the two directions) run in step: everything is done for all of them at once, from weights that
+are copied to lie one behind the other. That halves the number of small operations, makes them large enough for a
+second core, and has the library give each chain's product to a core, where cores that share one product wait for each
+other. Large chains run one after another, each with the caches to itself.
 
 Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim` (the plain loop keeps about 15 of
 `cell_dim`). Where no gradient is wanted, `projected_lstm_reading` is for that; it keeps nothing but the outputs.
 """
 
 import math
+from itertools import chain
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, hidden_before_each_step
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs, hidden_before_each_step
 from elmo_plugin.bilm.ops.projected_lstm_forward import (
     MAX_NUMBERS_IN_STEP,
     Buffers,
+    Joined,
     clip_into,
     first_rows,
     forward,
@@ -36,6 +40,8 @@ _times_sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
 _times_tanh_slope = torch.ops.aten.tanh_backward.grad_input
 _times_clip_slope = torch.ops.aten.hardtanh_backward.grad_input
 
+_NUM_PARTS = len(Joined._fields)
+
 
 def projected_lstms_buffered(
     chains: Sequence[Chain],
@@ -44,13 +50,13 @@ def projected_lstms_buffered(
     projection_clip: Optional[float],
 ) -> List[ChainOutput]:
     """
-    The values and gradients of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes.
-    Gradients of gradients are refused.
+    The values and gradients of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. The
+    input gates of a chain must be `Inputs`. Gradients of gradients are refused.
     """
-    tensors = [tensor for chain in chains for tensor in chain]
     if len(chains) > 1 and chains[0].memory.numel() > MAX_NUMBERS_IN_STEP:
         return [projected_lstms_buffered([chain], rows_per_step, cell_clip, projection_clip)[0] for chain in chains]
     rows = [num_rows for num_rows in rows_per_step if num_rows > 0]
+    tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
     results = _ProjectedLstms.apply(rows, cell_clip, projection_clip, *tensors)
     return [ChainOutput(*results[start : start + 3]) for start in range(0, len(results), 3)]
 
@@ -58,29 +64,25 @@ def projected_lstms_buffered(
 class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows: List[int], cell_clip: Optional[float], projection_clip: Optional[float], *tensors: Tensor):
-        chains = [Chain(*tensors[start : start + 5]) for start in range(0, len(tensors), 5)]
-        results, buffers = forward(chains, rows, cell_clip, projection_clip)
-        ctx.save_for_backward(*buffers, *results[::3], *(tensor for chain in chains for tensor in chain[1:]))
+        parts = (tensors[start : start + _NUM_PARTS] for start in range(0, len(tensors), _NUM_PARTS))
+        chains = [Chain(Inputs(*part[:3]), *part[3:]) for part in parts]
+        results, joined, buffers = forward(chains, rows, cell_clip, projection_clip)
+        ctx.save_for_backward(*joined, *buffers, *results[::3])
         ctx.rows, ctx.cell_clip, ctx.projection_clip = rows, cell_clip, projection_clip
         return tuple(results)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *of_results: Tensor) -> Tuple[Optional[Tensor], ...]:
-        num_chains = len(of_results) // 3
-        buffers, outputs = Buffers(*ctx.saved_tensors[:5]), ctx.saved_tensors[5 : 5 + num_chains]
-        hiddens, memories, recurrents, projections = (ctx.saved_tensors[5 + num_chains + k :: 4] for k in range(4))
+        joined, others = Joined(*ctx.saved_tensors[:_NUM_PARTS]), ctx.saved_tensors[_NUM_PARTS:]
+        buffers, outputs = Buffers(*others[:5]), others[5:]
         slopes = _Slopes(torch.empty_like(buffers.gates), *(torch.stack(of_results[k::3]) for k in range(3)))
-        _go_back(slopes, buffers, torch.stack(memories), (recurrents, projections), ctx)
-        result: List[Optional[Tensor]] = [None, None, None]
-        for index in range(num_chains):
-            of_gates, of_projected, of_hidden, of_memory = (slope[index] for slope in slopes)
-            result += [of_gates, of_hidden, of_memory, None, None]
-            if ctx.needs_input_grad[len(result) - 2]:
-                result[-2] = of_gates.t() @ hidden_before_each_step(hiddens[index], outputs[index], ctx.rows)
-            if ctx.needs_input_grad[len(result) - 1]:
-                result[-1] = of_projected.t() @ buffers.exposed[index]
-        return tuple(result)
+        _go_back(slopes, buffers, joined, ctx)
+        needs = Joined(*(any(ctx.needs_input_grad[3 + part :: _NUM_PARTS]) for part in range(_NUM_PARTS)))
+        before = [hidden_before_each_step(*tensors, ctx.rows) for tensors in zip(joined.hidden, outputs)]
+        of_parts = _slopes_of_parts(slopes, joined, torch.stack(before), buffers.exposed, needs)
+        of_chains = ([None if of is None else of[index] for of in of_parts] for index in range(len(outputs)))
+        return (None, None, None, *chain.from_iterable(of_chains))
 
 
 class _Slopes(NamedTuple):
@@ -100,30 +102,47 @@ class _Slopes(NamedTuple):
     memory: Tensor
 
 
-def _go_back(
-    slopes: _Slopes, buffers: Buffers, first_memory: Tensor, weights: Tuple[Sequence[Tensor], Sequence[Tensor]], ctx
-) -> None:
-    """Fills in `slopes`. `first_memory` is that before the first step."""
-    rows, recurrents, projections = ctx.rows, *weights
+def _slopes_of_parts(slopes: _Slopes, joined: Joined, before: Tensor, exposed: Tensor, needs: Joined) -> Joined:
+    """
+    `None` where it is not needed.
+
+    # Parameters
+
+    before : what the recurrent products began with. Shape: (num_chains, sum of rows, projection_dim)
+    exposed : what was projected. Shape: (num_chains, sum of rows, cell_dim)
+    """
+    across = slopes.gates.transpose(1, 2)
+    return Joined(
+        vectors=torch.bmm(slopes.gates, joined.weight_input) if needs.vectors else None,
+        weight_input=torch.bmm(across, joined.vectors) if needs.weight_input else None,
+        bias=slopes.gates.sum(dim=1) if needs.bias else None,
+        hidden=slopes.hidden,
+        memory=slopes.memory,
+        weight_recurrent=torch.bmm(across, before) if needs.weight_recurrent else None,
+        weight_projection=torch.bmm(slopes.projected.transpose(1, 2), exposed) if needs.weight_projection else None,
+    )
+
+
+def _go_back(slopes: _Slopes, buffers: Buffers, joined: Joined, ctx) -> None:
+    """Fills in `slopes`."""
+    rows = ctx.rows
     # For one step. Shapes: (num_chains, batch_size, cell_dim)
-    before, of_exposed, scratch = (torch.empty_like(first_memory) for _ in range(3))
+    before, of_exposed, scratch = (torch.empty_like(joined.memory) for _ in range(3))
     bound, projection_bound = (_just_beyond(clip, before.dtype) for clip in (ctx.cell_clip, ctx.projection_clip))
     gates, of_gates = buffers.gates.chunk(4, dim=2), slopes.gates.chunk(4, dim=2)
     kept = list(zip(*(in_turn(tensor, rows) for tensor in (*of_gates, *gates, buffers.memories, buffers.squashed))))
     shared = list(zip(*(first_rows(tensor, rows) for tensor in (scratch, before, of_exposed, slopes.memory))))
     outputs = list(zip(*(in_turn(tensor, rows) for tensor in (slopes.gates, slopes.projected, buffers.projected))))
     of_hidden = first_rows(slopes.hidden, rows)
-    memories = [first_memory, *in_turn(buffers.memories, rows)]
+    memories = [joined.memory, *in_turn(buffers.memories, rows)]
     for number in reversed(range(len(rows))):
         of_step, of_projected, projected = outputs[number]
         of_projected.add_(of_hidden[number])
         _clip_backward(of_projected, projected, projection_bound)
-        for index, weight in enumerate(projections):
-            torch.mm(of_projected[index], weight, out=shared[number][2][index])
+        torch.bmm(of_projected, joined.weight_projection, out=shared[number][2])
         clip_into(shared[number][1], memories[number][:, : rows[number]], ctx.cell_clip if number > 0 else None)
         _cell_backward(*kept[number], *shared[number], bound)
-        for index, weight in enumerate(recurrents):
-            torch.mm(of_step[index], weight, out=of_hidden[number][index])
+        torch.bmm(of_step, joined.weight_recurrent, out=of_hidden[number])
 
 
 def _cell_backward(

@@ -1,7 +1,6 @@
 """The way there of `projected_lstm_buffered`, leaving behind what the way back needs."""
 
-from itertools import repeat
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -16,12 +15,23 @@ MAX_COLUMNS = 4096
 # step; they were seen to take 5 % longer.
 MAX_NUMBERS_IN_STEP = 32768
 
-Arguments = Tuple[Tensor, ...]
+
+class Joined(NamedTuple):
+    """What several chains are given, each part of all of them in one tensor: a product is one call for all."""
+
+    vectors: Tensor
+    weight_input: Tensor
+    bias: Tensor
+    hidden: Tensor
+    memory: Tensor
+    weight_recurrent: Tensor
+    weight_projection: Tensor
 
 
 class Buffers(NamedTuple):
     """
-    Where the steps write, one after another, packed like `input_gates`. Shapes: (num_chains, sum of rows_per_step, …)
+    Where the steps write, one after another, packed like the inputs' vectors.
+    Shapes: (num_chains, sum of rows_per_step, …)
 
     gates : σ(i), tanh(g), σ(f), σ(o). Width: 4 * cell_dim
     memories : before the clip. Width: cell_dim
@@ -50,34 +60,38 @@ def first_rows(shared: Tensor, rows: Sequence[int], dim: int = 1) -> List[Tensor
 
 def forward(
     chains: Sequence[Chain], rows: List[int], cell_clip: Optional[float], projection_clip: Optional[float]
-) -> Tuple[List[Tensor], Buffers]:
+) -> Tuple[List[Tensor], Joined, Buffers]:
     """
-    Outputs, last hidden and last memory of each chain in turn; and the buffers.
+    Outputs, last hidden and last memory of each chain in turn; what they were made of; and the buffers.
 
     # Parameters
 
+    chains : their input gates are `Inputs`.
     rows : of each step, steps without rows left out.
     """
+    joined = Joined(*(_joined(tensors) for tensors in zip(*((*inputs, *others) for inputs, *others in chains))))
     # Each row's state as of its last step so far. The rows that still run are the first ones.
-    hidden, memory = (torch.stack([chain[index] for chain in chains]) for index in (1, 2))
+    hidden, memory = joined.hidden.clone(), joined.memory.clone()
     buffers = _new_buffers(hidden, memory, sum(rows))
-    recurrent = _recurrent_products(chains, hidden, buffers.gates, rows)
-    projections = _projections(chains, buffers, rows)
+    torch.baddbmm(joined.bias.unsqueeze(1), joined.vectors, joined.weight_input.transpose(1, 2), out=buffers.gates)
+    recurrent, projection = joined.weight_recurrent.transpose(1, 2), joined.weight_projection.transpose(1, 2)
+    width = MAX_COLUMNS if buffers.gates.size(2) <= MAX_COLUMNS else MAX_COLUMNS // 4
+    columns = zip(*(in_turn(part, rows) for part in buffers.gates.split(width, dim=2)))
+    weights = recurrent.split(width, dim=2)
     written = (*buffers.gates.chunk(4, dim=2), *buffers[1:4])
     cells = zip(first_rows(memory, rows), *(in_turn(tensor, rows) for tensor in written))
-    outputs = zip(in_turn(buffers.projected, rows), first_rows(hidden, rows))
-    for products, cell, projecting, output in zip(recurrent, cells, projections, outputs):
-        for given, before, weight, out in products:
-            torch.addmm(given, before, weight, out=out)
+    projecting = zip(in_turn(buffers.exposed, rows), in_turn(buffers.projected, rows))
+    for before, gates, cell, (exposed, projected) in zip(first_rows(hidden, rows), columns, cells, projecting):
+        for part, weight in zip(gates, weights):
+            part.baddbmm_(before, weight)
         _cell(*cell, cell_clip)
-        for exposed, weight, out in projecting:
-            torch.mm(exposed, weight, out=out)
-        clip_into(output[1], output[0], projection_clip)
+        torch.bmm(exposed, projection, out=projected)
+        clip_into(before, projected, projection_clip)
     results: List[Tensor] = []
     for index, projected in enumerate(buffers.projected):
         results += [torch.empty_like(projected), hidden[index].clone(), memory[index].clone()]
         clip_into(results[-3], projected, projection_clip)
-    return results, buffers
+    return results, joined, buffers
 
 
 def _new_buffers(hidden: Tensor, memory: Tensor, num_tokens: int) -> Buffers:
@@ -86,29 +100,9 @@ def _new_buffers(hidden: Tensor, memory: Tensor, num_tokens: int) -> Buffers:
     return Buffers(gates, *others, hidden.new_empty(num_chains, num_tokens, hidden.size(2)))
 
 
-def _recurrent_products(
-    chains: Sequence[Chain], hidden: Tensor, gates: Tensor, rows: List[int]
-) -> Iterator[Tuple[Arguments, ...]]:
-    """For each step the products `given + hidden W_recurrentᵀ`: what `torch.addmm` takes, and the place it fills."""
-    width = gates.size(2) if gates.size(2) <= MAX_COLUMNS else MAX_COLUMNS // 4
-    streams = []
-    for chain, before, own_gates in zip(chains, hidden, gates):
-        columns = chain.input_gates.split(width, dim=1), own_gates.split(width, dim=1)
-        for weight, given, out in zip(chain.weight_recurrent.split(width), *columns):
-            given_here, before_here = in_turn(given, rows, 0), first_rows(before, rows, 0)
-            streams.append(zip(given_here, before_here, repeat(weight.t()), in_turn(out, rows, 0)))
-    return zip(*streams)
-
-
-def _projections(
-    chains: Sequence[Chain], buffers: Buffers, rows: List[int]
-) -> Iterator[Tuple[Arguments, ...]]:
-    """For each step the products `exposed W_projectionᵀ`: what `torch.mm` takes, and the place it fills."""
-    streams = []
-    for chain, exposed, projected in zip(chains, buffers.exposed, buffers.projected):
-        weight = chain.weight_projection.t()
-        streams.append(zip(in_turn(exposed, rows, 0), repeat(weight), in_turn(projected, rows, 0)))
-    return zip(*streams)
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """One behind the other; a single one is not copied."""
+    return torch.stack(list(tensors)) if len(tensors) > 1 else tensors[0].unsqueeze(0)
 
 
 def _cell(

@@ -5,24 +5,15 @@ import torch
 
 from elmo_plugin.bilm.ops import projected_lstm_reading
 from elmo_plugin.bilm.ops.packed_matrix import BlockedMatrix, PackedMatrix
-from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
-from tests.bilm.ops.projected_lstm_test import SHAPES, random_inputs
+from tests.bilm.ops.projected_lstm_test import SHAPES, from_inputs, random_inputs
 
 ALL_SHAPES = {
     **SHAPES,
     "many rows": (40, [40, 40, 33, 20, 20, 16, 10, 10, 4, 2, 1, 1, 0], 12, 6),
     "many full rows": (17, [17] * 3, 5, 9),
 }
-
-
-def from_inputs(chains):
-    """The same chains, their input gates as what these could be made of."""
-    given = []
-    for chain in chains:
-        gates, bias = chain.input_gates, torch.linspace(-1, 1, chain.input_gates.size(1)).to(chain.memory)
-        given.append(chain._replace(input_gates=Inputs(gates - bias, torch.eye(len(bias)).to(bias), bias)))
-    return given
 
 
 @pytest.mark.parametrize("shape", ALL_SHAPES.values(), ids=ALL_SHAPES.keys())

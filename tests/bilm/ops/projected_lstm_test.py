@@ -5,7 +5,7 @@ import torch
 
 from elmo_plugin.bilm.ops import projected_lstm_buffered as projected_lstm_buffered_module
 from elmo_plugin.bilm.ops import projected_lstm_forward
-from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstm, projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstm, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 
 # Rows of the batch, rows at each step, cell_dim, projection_dim.
@@ -29,10 +29,24 @@ shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 clips = pytest.mark.parametrize("clip", CLIPS, ids=str)
 
 
+def from_inputs(chains):
+    """The same chains, their input gates as what these could be made of."""
+    given = []
+    for chain in chains:
+        gates, bias = chain.input_gates, torch.linspace(-1, 1, chain.input_gates.size(1)).to(chain.memory)
+        given.append(chain._replace(input_gates=Inputs(gates - bias, torch.eye(len(bias)).to(bias), bias)))
+    return given
+
+
+def several_buffered(chains, rows, *clip):
+    """The fast peer for input gates that are multiplied already."""
+    return projected_lstms_buffered(from_inputs(chains), rows, *clip)
+
+
 def projected_lstm_buffered(input_gates, rows, hidden, memory, weight_recurrent, weight_projection, *clip):
     """The fast peer for one chain."""
     chain = Chain(input_gates, hidden, memory, weight_recurrent, weight_projection)
-    return projected_lstms_buffered([chain], rows, *clip)[0]
+    return several_buffered([chain], rows, *clip)[0]
 
 
 def random_inputs(shape, seed=0):
@@ -210,7 +224,7 @@ def test_gradients_of_gradients_are_refused():
 def test_several_chains_are_each_what_they_are_alone(shape, in_step, needing, monkeypatch):
     monkeypatch.setattr(projected_lstm_buffered_module, "MAX_NUMBERS_IN_STEP", 10**9 if in_step else 0)
     results = []
-    for recurrences in (projected_lstms, projected_lstms_buffered):
+    for recurrences in (projected_lstms, several_buffered):
         chains = [Chain(*random_inputs(shape, seed)) for seed in range(3)]
         learning = {"all": chains, "one chain": chains[1:2], "none": []}[needing]
         tensors = [tensor.requires_grad_() for chain in learning for tensor in chain]
@@ -231,3 +245,23 @@ def test_wide_recurrent_products_are_made_in_blocks(monkeypatch):
     monkeypatch.setattr(projected_lstm_forward, "MAX_COLUMNS", 400)
     for expected_one, found in zip(expected, run(projected_lstm_buffered, inputs, shape[1], (0.4, 0.2))):
         torch.testing.assert_close(found, expected_one, rtol=0, atol=1e-13)
+
+
+def test_vectors_weight_and_bias_of_the_input_gates_get_their_gradients():
+    shape = batch_size, rows, cell_dim, projection_dim = SHAPES["ragged"]
+    results = []
+    for multiplied in (True, False):
+        chains, leaves = [], []
+        for seed in range(2):
+            generator = torch.Generator().manual_seed(seed)
+            sizes = ((sum(rows), projection_dim), (4 * cell_dim, projection_dim), (4 * cell_dim,))
+            inputs = Inputs(*(torch.randn(size, dtype=torch.float64, generator=generator) for size in sizes))
+            leaves += [tensor.requires_grad_() for tensor in inputs]
+            gates = torch.nn.functional.linear(*inputs) if multiplied else inputs
+            chains.append(Chain(gates, *random_inputs(shape, seed)[1:]))
+        recurrences = projected_lstms if multiplied else projected_lstms_buffered
+        outputs = [output.outputs for output in recurrences(chains, rows, 0.4, 0.2)]
+        loss = sum((number + 1) * output.square().sum() for number, output in enumerate(outputs))
+        results.append([*outputs, *torch.autograd.grad(loss, leaves)])
+    for plain, fast in zip(*results):
+        torch.testing.assert_close(fast, plain, rtol=0, atol=1e-13)
