@@ -48,7 +48,12 @@ def steps(
 
 
 def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Dict[str, Callable[[Step], Any]]:
-    """Steps of Adagrad with clipped gradients; models with random weights, each its own."""
+    """
+    Steps of Adagrad with clipped gradients; models with random weights, each its own. On a CPU all softmaxes have
+    sparse gradients, as in the shipped configs.
+    """
+    # The default of torch, said aloud: else Adagrad's step warns of it.
+    torch.sparse.check_sparse_tensor_invariants.disable()
     found = {OURS: _ours(options, num_samples, device), THEIRS: _theirs(options, num_samples, device)}
     if device.type == "cuda":
         found[CUDNN] = _theirs(options, num_samples, device, _CudnnLayers)
@@ -56,6 +61,8 @@ def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Di
 
 
 def _updates(model: nn.Module, loss_of: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
+    from elmo_plugin.compat.sparse_gradient_norm import clip_grad_norm_
+
     parameters = list(model.parameters())
     optimizer = torch.optim.Adagrad(parameters, lr=_LEARNING_RATE, initial_accumulator_value=1.0)
 
@@ -63,7 +70,7 @@ def _updates(model: nn.Module, loss_of: Callable[[Step], Tensor]) -> Callable[[S
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of(window)
         loss.backward()
-        nn.utils.clip_grad_norm_(parameters, _CLIP_NORM)
+        clip_grad_norm_(parameters, _CLIP_NORM)
         optimizer.step()
         return loss.detach()
 
@@ -71,7 +78,7 @@ def _updates(model: nn.Module, loss_of: Callable[[Step], Tensor]) -> Callable[[S
 
 
 def _ours(options: BilmOptions, num_samples: int, device: torch.device) -> Callable[[Step], Tensor]:
-    model = LanguageModel(options, _DROPOUT).to(device)
+    model = LanguageModel(options, _DROPOUT, sparse_softmax=device.type == "cpu").to(device)
     state = None
 
     def loss_of(window: Step) -> Tensor:
@@ -142,7 +149,7 @@ class _AllenNlpParts(nn.Module):
     one text that both directions read.
     """
 
-    def __init__(self, options: BilmOptions, num_samples: int, layers: nn.Module) -> None:
+    def __init__(self, options: BilmOptions, num_samples: int, layers: nn.Module, sparse: bool) -> None:
         super().__init__()
         from allennlp.modules.sampled_softmax_loss import SampledSoftmaxLoss
         from allennlp.modules.seq2vec_encoders import CnnHighwayEncoder
@@ -152,7 +159,7 @@ class _AllenNlpParts(nn.Module):
         encoder = CnnHighwayEncoder(cnn.embedding_dim, cnn.filters, cnn.num_highway, options.projection_dim)
         self.words = TokenCharactersEncoder(Embedding(cnn.embedding_dim, 262, padding_index=0), encoder)
         self.layers, self.width = layers, options.projection_dim
-        self.softmax = SampledSoftmaxLoss(options.num_words, options.projection_dim, num_samples)
+        self.softmax = SampledSoftmaxLoss(options.num_words, options.projection_dim, num_samples, sparse)
         self.dropout = nn.Dropout(_DROPOUT)
 
     def forward(self, window: Step) -> Tensor:
@@ -170,5 +177,5 @@ def _theirs(
     device: torch.device,
     layers: Callable[[BilmOptions], nn.Module] = _ElmoLayers,
 ) -> Callable[[Step], Tensor]:
-    model = _AllenNlpParts(options, num_samples, layers(options)).to(device)
+    model = _AllenNlpParts(options, num_samples, layers(options), device.type == "cpu").to(device)
     return _updates(model, model)
