@@ -1,8 +1,8 @@
 """
 A folder in the place of a configuration is an error with a message.
 
-AllenNLP (`common/params.py` 462) hands any path to the Jsonnet library, which ends the whole process where it is that of
-a folder: "terminate called after throwing an instance of …".
+AllenNLP (`common/params.py` 462) hands any path to the Jsonnet library, which ends the whole process where it is that
+of a folder: "terminate called after throwing an instance of …".
 """
 
 import os

@@ -13,7 +13,7 @@ def seed():
 
 
 def directions_of(encoder: LstmSeq2SeqEncoder, num_layers: int):
-    """The parameters of each layer, those of the forward direction and those of the backward one, by one layer's names."""
+    """The parameters of each layer's forward direction, and of its backward one, by the names of one layer."""
     named = dict(encoder._module.named_parameters())
     for layer in range(num_layers):
         for ending in ("", "_reverse"):
