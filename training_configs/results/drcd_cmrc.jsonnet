@@ -12,7 +12,7 @@ local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/drcd/*.json',
   validation_data_path: data + '/cmrc2018/cmrc2018_trial.json',
-  'data_loader.batch_sampler.batch_size': 32,
+  'data_loader.batch_sampler.batch_size': 8,
   // Most passages are longer than the shipped window; these cost less.
   'dataset_reader.window': 256,
   'dataset_reader.stride': 192,
