@@ -3,7 +3,7 @@
 //
 // A leaf config adds the required fields and changes knobs (see lac_with_elmo.jsonnet). What a knob sets can also be
 // overridden on the command line, by its place in the derived part.
-{
+(import 'task.libsonnet') + {
   local config = self,
 
   // ---- Required ----
@@ -61,10 +61,6 @@
 
   // ---- Derived ----
 
-  random_seed: config.seed,
-  numpy_seed: config.seed,
-  pytorch_seed: config.seed,
-
   dataset_reader: {
     type: 'elmo_lac',
     columns: config.columns,
@@ -79,32 +75,21 @@
       [if config.elmo != null then 'elmo']: { type: 'elmo_character_ids' },
     },
   },
-  train_data_path: config.train_data,
-  validation_data_path: config.dev_data,
-  test_data_path: config.test_data,
-  evaluate_on_test: config.test_data != null,
-  // Characters of the other files are unknown ones, as they would be in use.
-  datasets_for_vocab_creation: ['train'],
   vocabulary: { min_count: { characters: config.min_count } },
 
-  model: {
+  model+: {
     type: 'elmo_tagger',
     tag_scheme: config.tag_scheme,
     names: config.names,
     decode_in_training: config.decode_in_training,
-    text_field_embedder: {
-      token_embedders: {
+    text_field_embedder+: {
+      token_embedders+: {
         characters: {
           type: 'embedding',
           vocab_namespace: 'characters',
           embedding_dim: config.character_dim,
           [if config.character_vectors != null then 'pretrained_file']: config.character_vectors,
         },
-        [if config.elmo != null then 'elmo']: {
-          type: 'elmo',
-          dropout: config.elmo_dropout,
-          [if config.elmo_learning_rate != null then 'requires_grad']: true,
-        } + config.elmo,
       },
     },
     encoder: {
@@ -112,10 +97,6 @@
       hidden_size: config.hidden_size,
       num_layers: config.num_layers,
       bidirectional: true,
-    },
-    dropout: config.dropout,
-    [if config.mix_l2 != null then 'regularizer']: {
-      regexes: [['scalar_mix_\\d+\\.scalar_parameters', { type: 'l2', alpha: config.mix_l2 }]],
     },
   },
 
@@ -130,20 +111,5 @@
       padding_noise: 0,
       shuffle: false,
     },
-  },
-  trainer: {
-    optimizer: {
-      type: 'adam',
-      lr: config.learning_rate,
-      [if config.elmo_learning_rate != null then 'parameter_groups']: [
-        [['token_embedder_elmo\\.bilm\\.'], { lr: config.elmo_learning_rate }],
-      ],
-    },
-    num_epochs: config.num_epochs,
-    patience: config.patience,
-    validation_metric: '+f1',
-    grad_norm: config.grad_norm,
-    // Checkpoints that are whole or not there: a stop in the middle of one leaves the one before to `--recover`.
-    checkpointer: { type: 'elmo_whole' },
   },
 }

@@ -2,7 +2,7 @@
 //
 // A leaf config adds the required fields and changes knobs (see ner_with_elmo.jsonnet). What a knob sets can also be
 // overridden on the command line, by its place in the derived part: each path and each column stands there once.
-{
+(import 'task.libsonnet') + {
   local config = self,
 
   // ---- Required ----
@@ -66,10 +66,6 @@
 
   // ---- Derived ----
 
-  random_seed: config.seed,
-  numpy_seed: config.seed,
-  pytorch_seed: config.seed,
-
   dataset_reader: {
     type: 'elmo_tagging',
     word_column: config.word_column,
@@ -87,23 +83,17 @@
       [if config.elmo != null then 'elmo']: { type: 'elmo_character_ids' },
     },
   },
-  train_data_path: config.train_data,
-  validation_data_path: config.dev_data,
-  test_data_path: config.test_data,
-  evaluate_on_test: config.test_data != null,
-  // Words of the other files are unknown ones, as they would be in use.
-  datasets_for_vocab_creation: ['train'],
   vocabulary: {
     min_count: { words: config.min_count },
     [if config.word_vectors != null then 'pretrained_files']: { words: config.word_vectors },
     [if config.word_vectors != null then 'min_pretrained_embeddings']: { words: -1 },
   },
 
-  model: {
+  model+: {
     type: 'elmo_tagger',
     tag_scheme: config.tag_scheme,
-    text_field_embedder: {
-      token_embedders: {
+    text_field_embedder+: {
+      token_embedders+: {
         words: {
           type: 'embedding',
           vocab_namespace: 'words',
@@ -122,11 +112,6 @@
             ngram_filter_sizes: config.character_widths,
           },
         },
-        [if config.elmo != null then 'elmo']: {
-          type: 'elmo',
-          dropout: config.elmo_dropout,
-          [if config.elmo_learning_rate != null then 'requires_grad']: true,
-        } + config.elmo,
       },
     },
     encoder: {
@@ -135,29 +120,10 @@
       num_layers: config.num_layers,
       bidirectional: true,
     },
-    dropout: config.dropout,
-    [if config.mix_l2 != null then 'regularizer']: {
-      regexes: [['scalar_mix_\\d+\\.scalar_parameters', { type: 'l2', alpha: config.mix_l2 }]],
-    },
   },
 
   data_loader: {
     batch_sampler: { type: 'bucket', batch_size: config.batch_size, sorting_keys: ['tokens'] },
   },
   validation_data_loader: { batch_size: config.batch_size },
-  trainer: {
-    optimizer: {
-      type: 'adam',
-      lr: config.learning_rate,
-      [if config.elmo_learning_rate != null then 'parameter_groups']: [
-        [['token_embedder_elmo\\.bilm\\.'], { lr: config.elmo_learning_rate }],
-      ],
-    },
-    num_epochs: config.num_epochs,
-    patience: config.patience,
-    validation_metric: '+f1',
-    grad_norm: config.grad_norm,
-    // Checkpoints that are whole or not there: a stop in the middle of one leaves the one before to `--recover`.
-    checkpointer: { type: 'elmo_whole' },
-  },
 }
