@@ -197,9 +197,7 @@ class ElmoEmbedder:
         step = batch_size * SORTED_BATCHES
         checked = (checked_sentence(sentence) for sentence in sentences)
         for block in blocks_of(checked, step, token_budget * SORTED_BATCHES):
-            with out_of_memory_as(FEWER_AT_ONCE):
-                arrays, _ = embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)
-            yield from arrays
+            yield from embed_block(self.elmo_bilm.reader, block, batching, dtype=self.dtype)[0]
 
     def embed_file(
         self,

@@ -13,7 +13,7 @@ import torch
 from elmo_plugin.bilm.batches import Batching
 from elmo_plugin.bilm.dump_parts import Parts
 from elmo_plugin.bilm.embedding import SentenceReader, embed_block
-from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, OutOfMemory, out_of_memory_as
+from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.state_policy import STATEFUL
 
 Block = List[List[str]]
@@ -44,8 +44,7 @@ def compute_parts(
             continue
         if reader.policy == STATEFUL and index > 0 and not was_computed:
             carried = parts.load(index - 1).carried
-        with out_of_memory_as(FEWER_AT_ONCE):
-            arrays, carried = embed_block(reader, block, batching, carried, form, dtype, on_batch=count)
+        arrays, carried = embed_block(reader, block, batching, carried, form, dtype, on_batch=count)
         parts.save(index, arrays, [len(sentence) for sentence in block], carried)
         was_computed = True
 
@@ -128,7 +127,6 @@ def _end_with_parent() -> None:
 
 def _compute_part(index: int, block: Block) -> int:
     parts, batching, form, dtype = _given["settings"]
-    with out_of_memory_as(FEWER_AT_ONCE):
-        arrays, _ = embed_block(_given["reader"], block, batching, None, form, dtype)
+    arrays, _ = embed_block(_given["reader"], block, batching, None, form, dtype)
     parts.save(index, arrays, [len(sentence) for sentence in block], None)
     return sum(map(len, block))

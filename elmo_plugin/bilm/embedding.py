@@ -13,7 +13,7 @@ from elmo_plugin.bilm.bilm import Bilm, Representations
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
 from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, check_precision
-from elmo_plugin.bilm.out_of_memory import out_of_memory_as
+from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, out_of_memory_as
 from elmo_plugin.bilm.packing import laid_out, with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
@@ -248,6 +248,10 @@ def embed_block(
     # Returns
 
     `vectors_of` each sentence, and what is to be carried on.
+
+    # Raises
+
+    `OutOfMemory`.
     """
     if reader.policy == STATEFUL:
         batches = batches_in_order(len(sentences), batching.batch_size or len(sentences))
@@ -256,8 +260,10 @@ def embed_block(
     results: List[Optional[numpy.ndarray]] = [None] * len(sentences)
     for batch in batches:
         chosen = [sentences[index] for index in batch]
-        representations, carried = reader.read(chosen, carried)
-        for index, array in zip(batch, vectors_of(representations, chosen, form, dtype)):
+        with out_of_memory_as(FEWER_AT_ONCE):
+            representations, carried = reader.read(chosen, carried)
+            arrays = vectors_of(representations, chosen, form, dtype)
+        for index, array in zip(batch, arrays):
             results[index] = array
         if on_batch is not None:
             on_batch(sum(map(len, chosen)))
