@@ -53,6 +53,20 @@ def local_path(path: PathLike) -> str:
         raise _not_fetched(path, error) from error
 
 
+def present_path(path: PathLike) -> str:
+    """
+    `local_path` of a file that a configuration names, with what else AllenNLP's `cached_path` knows: `~`, and a file
+    in an archive, `archive.tar.gz!file`.
+
+    # Raises
+
+    `FileNotFoundError`, and what `local_path` raises.
+    """
+    from allennlp.common.file_utils import cached_path
+
+    return str(cached_path(local_path(path)))
+
+
 def _knock(url: str) -> None:
     """
     Whether somebody answers at the host of a URL, or at the proxy to it.

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from allennlp.common import file_utils
+from allennlp.common.checks import ConfigurationError
 from cached_path.util import resource_to_filename
 
 from elmo_plugin import ElmoEmbedder
-from elmo_plugin.remote_files import local_path
+from elmo_plugin.models.bilm_initializer import BilmInitializer
+from elmo_plugin.remote_files import local_path, present_path
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +101,18 @@ def test_a_file_that_can_not_be_fetched_is_told_in_a_few_words(host, monkeypatch
     with pytest.raises(ValueError, match=rf"^{host}/weights could not be fetched \(no such name\). Give the paths"):
         local_path(f"{host}/weights")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_file_of_a_configuration_is_there_or_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "weights").write_text("numbers")
+    assert present_path("~/weights") == str(tmp_path / "weights")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        present_path(tmp_path / "nowhere")
+
+
+def test_pretrained_files_out_of_reach_are_told_at_once(nobody, monkeypatch):
+    monkeypatch.setattr(file_utils, "cached_path", fetch_nothing)
+    initializer = BilmInitializer(options_file=f"{nobody}/options", weight_file=f"{nobody}/weights")
+    with pytest.raises(ConfigurationError, match="`initializer` of the language .*/options could not be fetched"):
+        initializer.load()

@@ -5,13 +5,13 @@ from typing import NamedTuple, Optional
 
 from allennlp.common import FromParams
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.file_utils import cached_path
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.softmax_from_words import KnownSoftmax
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
+from elmo_plugin.remote_files import present_path
 
 VOCABULARY_NAME = "vocabulary.txt"
 
@@ -87,7 +87,7 @@ class BilmInitializer(FromParams):
         if self.archive_file is not None:
             return self._from_archive(self.archive_file)
         try:
-            bilm = load_bilm(cached_path(self.options_file), cached_path(self.weight_file))
+            bilm = load_bilm(present_path(self.options_file), present_path(self.weight_file))
             known = self._known(bilm) if self.keep_softmax else None
         except (FileNotFoundError, ValueError) as error:
             raise ConfigurationError(f"The `initializer` of the language model: {error}") from error
@@ -110,12 +110,12 @@ class BilmInitializer(FromParams):
             sidecar_file = str(beside / FILE_NAME)
         if sidecar_file is None:
             return None
-        softmax = load_sidecar(cached_path(sidecar_file), bilm.options).softmax
+        softmax = load_sidecar(present_path(sidecar_file), bilm.options).softmax
         if softmax is None:
             return None
         if vocabulary_file is None:
             vocabulary_file = str(beside / VOCABULARY_NAME)
-        vocabulary = WordVocabulary.from_file(cached_path(vocabulary_file))
+        vocabulary = WordVocabulary.from_file(present_path(vocabulary_file))
         if len(vocabulary) != softmax.num_words:
             raise ValueError(
                 f"{sidecar_file} holds a softmax over {softmax.num_words} words, but {vocabulary_file} has "

@@ -6,7 +6,6 @@ from typing import Any, List, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.file_utils import cached_path
 from allennlp.modules.token_embedders import TokenEmbedder
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from elmo_plugin.bilm.state_policy import STATE_POLICIES, STEADY, state_after, s
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.modules.archived_options import BUFFER_NAME, archived_options, options_to_tensor
 from elmo_plugin.modules.layer_mixer import LayerMixer
-from elmo_plugin.remote_files import local_path
+from elmo_plugin.remote_files import present_path
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +183,7 @@ class ElmoEmbedder(LayerMixer):
 
 def _read_bilm(options_file: str, weight_file: str) -> Bilm:
     try:
-        return load_bilm(cached_path(local_path(options_file)), cached_path(local_path(weight_file)))
+        return load_bilm(present_path(options_file), present_path(weight_file))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"The embedder elmo: {error} Give the paths of a biLM's files as `options_file` ({options_file}) and "
@@ -200,7 +199,7 @@ def _read_steady_state(bilm: Bilm, weight_file: str, sidecar_file: Optional[str]
         sidecar_file = beside
     try:
         if sidecar_file is not None:
-            stored = load_sidecar(cached_path(local_path(sidecar_file)), bilm.options).steady_state
+            stored = load_sidecar(present_path(sidecar_file), bilm.options).steady_state
             if stored is not None:
                 return stored
         logger.info("No steady state is stored beside %s; it is computed from a few sentences of English.", weight_file)

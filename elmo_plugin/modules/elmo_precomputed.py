@@ -6,7 +6,6 @@ from typing import List, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.file_utils import cached_path
 from allennlp.modules.token_embedders import TokenEmbedder
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from elmo_plugin.bilm.stored_layers import StoredLayers
 from elmo_plugin.bilm.weights import load_bilm
 from elmo_plugin.modules.archived_options import archived_contents, json_to_tensor
 from elmo_plugin.modules.layer_mixer import LayerMixer
-from elmo_plugin.remote_files import local_path
+from elmo_plugin.remote_files import present_path
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +156,8 @@ def _reader(
     if options_file is None or weight_file is None:
         return None
     try:
-        weights = cached_path(local_path(weight_file))
-        bilm = load_bilm(cached_path(local_path(options_file)), weights).requires_grad_(False)
+        weights = present_path(weight_file)
+        bilm = load_bilm(present_path(options_file), weights).requires_grad_(False)
     except FileNotFoundError as error:
         if is_archived:
             logger.warning("%s Only stored sentences can be embedded.", error)
