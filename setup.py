@@ -12,7 +12,7 @@ or with uv from this folder, where pyproject.toml overrides AllenNLP's old pins.
 An upper bound or an excluded version stands only where that version was seen to break.
 """
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 INSTALL_REQUIRES = [
     "allennlp==2.10.1",
@@ -46,12 +46,25 @@ EXTRAS_REQUIRE = {
     "test": ["pytest>=8"],
 }
 
+# What elmo_plugin/bilm/ops/projected_lstm_compiled.py loads.  It is no module of Python, and lies in a
+# folder that is no package, so that nobody tries to import it.  Where it can't be compiled (no
+# compiler, another processor) the package is installed without it, and torch's own products are
+# used, which take longer.
+RECURRENCE = Extension(
+    "elmo_plugin.bilm.ops.compiled.projected_lstm",
+    sources=["elmo_plugin/bilm/ops/compiled/projected_lstm.c"],
+    extra_compile_args=["-O3", "-fopenmp"],
+    extra_link_args=["-fopenmp"],
+    optional=True,
+)
+
 setup(
     name="elmo-plugin",
     version="0.1.0",
     description="ELMo for AllenNLP on today's torch: pretrain, export, adapt and use it",
     packages=find_packages(include=["elmo_plugin", "elmo_plugin.*"]),
     package_data={"elmo_plugin": ["**/*.txt", "**/*.json"]},
+    ext_modules=[RECURRENCE],
     python_requires=">=3.10",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

@@ -1,9 +1,11 @@
 """What the machine itself can do: the floor under every time."""
 
 import time
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 import torch
+
+from elmo_plugin.bilm.ops.projected_lstm_compiled import why_not
 
 # Of the square matrices multiplied for the peak, and of the array read for the bandwidth, in numbers.
 _SIDE, _NUM_READ = 2048, 1 << 26
@@ -15,12 +17,14 @@ class Machine(NamedTuple):
     threads : of torch.
     peak : products of large `float32` matrices, in operations a second (a multiplication and an addition are two).
     bandwidth : bytes a second, read one after the other.
+    no_program : why the compiled recurrence can't run here; `None` where it can.
     """
 
     device: str
     threads: int
     peak: float
     bandwidth: float
+    no_program: Optional[str]
 
 
 def measure_machine(device: torch.device, rounds: int = 5) -> Machine:
@@ -30,7 +34,8 @@ def measure_machine(device: torch.device, rounds: int = 5) -> Machine:
     with torch.no_grad():
         product = _best(lambda: one @ two, device, rounds)
         read = _best(lambda: numbers.sum(), device, rounds)
-    return Machine(str(device), torch.get_num_threads(), 2 * _SIDE**3 / product, 4 * _NUM_READ / read)
+    rates = 2 * _SIDE**3 / product, 4 * _NUM_READ / read
+    return Machine(str(device), torch.get_num_threads(), *rates, no_program=why_not())
 
 
 def _best(action: Callable[[], object], device: torch.device, rounds: int) -> float:

@@ -137,7 +137,7 @@ class SentenceReader:
             return representations, state_after(self.policy, carried, after)
 
     def _reading_model(self) -> Bilm:
-        if self.invariant or self.weights != FLOAT32:
+        if self.weights != FLOAT32:
             return self.model
         found = self._laid_out
         if found is None:

@@ -1,16 +1,16 @@
 """A biLM for reading on the CPU: its weights packed in fewer bits, or as they are, laid out for their products."""
 
 import copy
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, List, Sequence, Union
 
 import torch
 from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder
-from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, BlockedMatrix, PackedMatrix, check_precision
+from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, PackedMatrix, check_precision
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
-from elmo_plugin.bilm.ops.projected_lstm_reading import pays_in_blocks
+from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, in_panels, is_for
 from elmo_plugin.bilm.projected_lstm import ProjectedLstmLayer
 
 
@@ -45,8 +45,8 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
 def laid_out(bilm: Bilm) -> Bilm:
     """
     A model that reads as `bilm` does, with copies of the weights that the LSTMs' steps multiply by, as these take them:
-    in blocks where that pays (`BlockedMatrix`), else both directions' in one tensor. `bilm` itself has them copied so
-    for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
+    in panels for the compiled recurrence where that runs, else both directions' in one tensor. `bilm` itself has them
+    copied so for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
 
     # Returns
 
@@ -58,17 +58,19 @@ def laid_out(bilm: Bilm) -> Bilm:
     result = _sharing_tensors(bilm)
     lstms = result.forward_lstm, result.backward_lstm
     for index, layers in enumerate(zip(*(lstm.layers for lstm in lstms))):
-        recurrent = _for_steps([layer.weight_recurrent.detach() for layer in layers])
-        projection = _for_steps([layer.weight_projection.detach() for layer in layers])
-        for lstm, *matrices in zip(lstms, recurrent, projection):
+        for lstm, matrices in zip(lstms, _for_steps(layers)):
             lstm.layers[index] = _LaidOutLayer(lstm.layers[index], *matrices)
     return result.eval()
 
 
-def _for_steps(weights: List[Tensor]) -> List[Union[Tensor, BlockedMatrix]]:
-    if pays_in_blocks(weights[0]):
-        return [BlockedMatrix(weight) for weight in weights]
-    return list(torch.stack(weights))
+def _for_steps(layers: Sequence[ProjectedLstmLayer]) -> List[Sequence[Union[Tensor, PanelMatrix]]]:
+    """The recurrent matrix and the projection of each."""
+    recurrent, projections = (
+        [getattr(layer, name).detach() for layer in layers] for name in ("weight_recurrent", "weight_projection")
+    )
+    if is_for(projections[0]):
+        return [in_panels(*matrices) for matrices in zip(recurrent, projections)]
+    return list(zip(torch.stack(recurrent), torch.stack(projections)))
 
 
 def _sharing_tensors(bilm: Bilm) -> Bilm:
@@ -83,8 +85,8 @@ class _LaidOutLayer(nn.Module):
     def __init__(
         self,
         layer: ProjectedLstmLayer,
-        recurrent: Union[Tensor, BlockedMatrix],
-        projection: Union[Tensor, BlockedMatrix],
+        recurrent: Union[Tensor, PanelMatrix],
+        projection: Union[Tensor, PanelMatrix],
     ) -> None:
         super().__init__()
         self.options, self.bias, self.weight_input = layer.options, layer.bias, layer.weight_input
@@ -114,8 +116,11 @@ class _PackedLayer(nn.Module):
         super().__init__()
         self.options, self.bias = layer.options, layer.bias
         self.input = PackedMatrix(layer.weight_input, weights, layer.bias + layer.forget_offset)
-        self.recurrent = PackedMatrix(layer.weight_recurrent, weights)
-        self.projection = PackedMatrix(layer.weight_projection, weights)
+        matrices = layer.weight_recurrent, layer.weight_projection
+        if weights == FLOAT16 and is_for(layer.weight_projection):
+            self.recurrent, self.projection = in_panels(*matrices, dtype=torch.float16)
+        else:
+            self.recurrent, self.projection = (PackedMatrix(matrix, weights) for matrix in matrices)
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """See `ProjectedLstmLayer.chain`."""

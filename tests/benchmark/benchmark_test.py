@@ -122,13 +122,16 @@ def test_trainers_learn_the_same_window(options):
 
 
 def test_the_report_gives_rates_ratios_and_shares():
-    machine = Machine("cpu", 2, 1e6, 1e9)
+    machine = Machine("cpu", 2, 1e6, 1e9, None)
     times = {OURS: Times([1.0, 2.0, 1.0], 1 << 20), THEIRS: Times([4.0, 4.0, 6.0], None)}
     case = Case("a case", [100, 200, 100], 1000.0, times, THEIRS, {OURS: 0.01})
     ours, theirs = rows(case, machine)
     assert (ours["tokens_per_second"], ours["ratio"], ours["share_of_peak"]) == (100.0, 4.0, 0.1)
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
     assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
+    assert "read at 1.0 GB/s. The recurrence is compiled.\n" in table([case], machine)
+    assert "would be faster, but it was not." in table([case], machine._replace(no_program="it was not."))
+    assert "read at 1.0 GB/s.\n" in table([case], machine._replace(device="cuda:0"))
 
 
 def call(monkeypatch, *arguments):

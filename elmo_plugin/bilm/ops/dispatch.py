@@ -22,11 +22,13 @@ from torch.nn import functional
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
+from elmo_plugin.bilm.ops import projected_lstm_compiled as compiled_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
+from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 
@@ -107,16 +109,21 @@ def projected_lstms(
     gates are `Inputs` but where the weights are packed.
     """
     recurrence = _recurrence_of(chains)
-    if recurrence not in (projected_lstms_reading, projected_lstms_buffered):
+    takes_inputs = recurrence in (projected_lstms_reading, projected_lstms_buffered)
+    if isinstance(chains[0].input_gates, Inputs) and not takes_inputs:
         chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 
 
 def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
-    if not isinstance(chains[0].weight_recurrent, Tensor):
+    weight_projection = chains[0].weight_projection
+    if isinstance(weight_projection, PanelMatrix):
+        return projected_lstms_compiled
+    if not isinstance(weight_projection, Tensor):
         return projected_lstms_reading
+    reading = projected_lstms_compiled if compiled_lstm.is_for(weight_projection) else None
     if is_fixed():
-        return projected_lstms_fixed
+        return reading or projected_lstms_fixed
     if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):
         # Triton is not everywhere, and takes a while to import.
         from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
@@ -126,7 +133,7 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
     if not is_fast(*tensors):
         return plain_lstm.projected_lstms
     needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return projected_lstms_buffered if needs_gradient else projected_lstms_reading
+    return projected_lstms_buffered if needs_gradient else reading or projected_lstms_reading
 
 
 def char_convolutions(

@@ -1,7 +1,4 @@
-"""
-Matrices of weights that are laid out for products before these are taken: in fewer bits, as what bounds a product with
-few rows is reading the weights; or exact, in blocks.
-"""
+"""Matrices of weights in fewer bits, as what bounds a product with few rows is reading the weights."""
 
 from typing import Any, Dict, Optional
 
@@ -12,7 +9,6 @@ FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 PRECISIONS = (FLOAT32, FLOAT16, INT8)
 # Of torch's engines for such products, those that have both.
 _ENGINES = ("x86", "fbgemm")
-_BLOCKED_OPERATIONS = ("_reorder_linear_weight", "_linear_pointwise")
 
 
 class PackedMatrix:
@@ -63,32 +59,6 @@ class PackedMatrix:
         operations = torch.ops.quantized
         prepack = operations.linear_prepack_fp16 if self.precision == FLOAT16 else operations.linear_prepack
         self._packed = prepack(*state["unpacked"])
-
-
-class BlockedMatrix:
-    """
-    `rows weightᵀ` in `float32`, without gradients, by oneDNN, from a copy of the weights in blocks as that multiplies
-    them. With a matrix too large for the caches it takes less time than torch's own product; the copy takes as long as
-    two or three such products of 32 rows.
-
-    # Parameters
-
-    weight : one that `is_for`. Shape: (out, in)
-    """
-
-    def __init__(self, weight: Tensor) -> None:
-        self._blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """Shape: (any number, in) to (any number, out)"""
-        return torch.ops.mkldnn._linear_pointwise(rows, self._blocks, None, "none", [], "")
-
-    @staticmethod
-    def is_for(weight: Tensor) -> bool:
-        """Whether there is such a product for it here; torch keeps these operations to itself, and may drop them."""
-        is_suited = weight.device.type == "cpu" and weight.dtype == torch.float32
-        is_possible = torch.backends.mkldnn.is_available() and torch.backends.quantized.engine in _ENGINES
-        return is_suited and is_possible and all(hasattr(torch.ops.mkldnn, name) for name in _BLOCKED_OPERATIONS)
 
 
 def check_precision(precision: str, device: torch.device) -> None:

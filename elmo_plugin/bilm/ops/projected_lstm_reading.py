@@ -1,21 +1,21 @@
 """
-The recurrence of projected LSTM layers where nothing is kept for a way back: a fast peer of `projected_lstm`.
+The recurrence of projected LSTM layers where nothing is kept for a way back, by torch's products: a fast peer of
+`projected_lstm` for weights in fewer bits, and where `projected_lstm_compiled` can't run.
 
 The chains go in step, and what a step multiplies is one call for all of them, of matrices that are copied to lie one
 behind the other: the library then gives each chain to a thread. Where it divides a single product of few rows among its
-threads, they wait for each other. Weights too many for the caches are laid out as another library multiplies them
-fastest, where there are rows enough to pay for that. Measured with float32 and two chains on two threads of one core of
-an AMD EPYC (AVX2; Intel's MKL, and oneDNN for `BlockedMatrix`), 2026-11-21, in microseconds for the products of a step:
+threads, they wait for each other. Measured with float32 and two chains on two threads of one core of an AMD EPYC (AVX2,
+Intel's MKL), 2026-11-21, in microseconds for the products of a step:
 
-    cell_dim, projection_dim   rows   one by one   one call   blocked
-    1,024, 128                    1          245        130       353
-                                  8          469        294       539
-                                 32          926        737       978
-    4,096, 512                    1        6,820      3,376     3,623
-                                  8       12,548     10,866     8,482
-                                 32       19,814     16,500    13,973
+    cell_dim, projection_dim   rows   one by one   one call
+    1,024, 128                    1          245        130
+                                  8          469        294
+                                 32          926        737
+    4,096, 512                    1        6,820      3,376
+                                  8       12,548     10,866
+                                 32       19,814     16,500
 
-The copies took 7 and 33 milliseconds, and as blocks 8 and 31.
+The copies took 7 and 33 milliseconds.
 """
 
 from itertools import groupby, islice
@@ -24,12 +24,10 @@ from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
 import torch
 from torch import Tensor
 
-from elmo_plugin.bilm.ops.packed_matrix import BlockedMatrix, PackedMatrix
+from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_forward import clip_into
 
-# From so many weights, rows and tokens on blocks pay.
-MANY_WEIGHTS, MANY_ROWS, MANY_TOKENS = 2**20, 8, 256
 # From so many numbers on a sigmoid and three small operations take less time than torch's tanh.
 MANY_NUMBERS = 2**15
 
@@ -48,8 +46,7 @@ def projected_lstms_reading(
     # Each row's state as of its last step so far. Shapes: (num_chains, batch_size, projection_dim or cell_dim)
     hidden, memory = (torch.stack([chain[index] for chain in chains]) for index in (1, 2))
     outputs = hidden.new_empty(len(chains), sum(rows_per_step), hidden.size(2))
-    are_many = hidden.size(1) >= MANY_ROWS and outputs.size(1) >= MANY_TOKENS
-    weights = tuple(_joined([chain[index] for chain in chains], are_many) for index in (3, 4))
+    weights = tuple(_joined([chain[index] for chain in chains]) for index in (3, 4))
     rows = [num_rows for num_rows in rows_per_step if num_rows > 0]
     steps = zip(_given(chains, rows), outputs.split(rows, dim=1))
     for num_rows, run in groupby(rows):
@@ -70,19 +67,10 @@ def _given(chains: Sequence[Chain], rows: List[int]) -> Iterable[Sequence[Tensor
     return gates.split(rows, dim=1)
 
 
-def _joined(weights: List[Union[Tensor, PackedMatrix, BlockedMatrix]], are_many: bool) -> Weights:
-    """`are_many`: tokens, and in one step."""
-    first = weights[0]
-    if not isinstance(first, Tensor):
+def _joined(weights: List[Union[Tensor, PackedMatrix]]) -> Weights:
+    if not isinstance(weights[0], Tensor):
         return weights
-    if are_many and pays_in_blocks(first):
-        return [BlockedMatrix(weight) for weight in weights]
     return (_beside_each_other(weights) if are_side_by_side(weights) else torch.stack(weights)).transpose(1, 2)
-
-
-def pays_in_blocks(weight: Tensor) -> bool:
-    """Whether its products take less time in blocks, once it is laid out."""
-    return weight.numel() >= MANY_WEIGHTS and BlockedMatrix.is_for(weight)
 
 
 def are_side_by_side(weights: Sequence[Tensor]) -> bool:

@@ -4,7 +4,7 @@ import pickle
 import pytest
 import torch
 
-from elmo_plugin.bilm.ops.packed_matrix import BlockedMatrix, PackedMatrix, check_precision
+from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix, check_precision
 
 PRECISIONS = [("float16", 5e-4), ("int8", 2e-2)]
 
@@ -54,19 +54,3 @@ def test_what_can_not_be_packed_is_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"need torch's engine another.*Leave them at float32"):
         PackedMatrix(numbers(2, 2), "float16")
     check_precision("float32", torch.device("meta"))
-
-
-@pytest.mark.parametrize("num_rows", [1, 3, 32])
-def test_a_product_with_a_matrix_in_blocks_is_the_exact_one(num_rows):
-    rows, weight = numbers(num_rows, 37), numbers(51, 37, seed=1)
-    if not BlockedMatrix.is_for(weight):
-        pytest.skip("there are no such products here")
-    exact = rows @ weight.t()
-    torch.testing.assert_close(BlockedMatrix(weight)(rows), exact, rtol=0, atol=1e-6 * float(exact.abs().max()))
-
-
-def test_only_matrices_of_float32_on_a_cpu_are_laid_out_in_blocks(monkeypatch):
-    assert not BlockedMatrix.is_for(numbers(2, 2).double())
-    assert not BlockedMatrix.is_for(numbers(2, 2).to("meta"))
-    monkeypatch.setattr("elmo_plugin.bilm.ops.packed_matrix._ENGINES", ("another",))
-    assert not BlockedMatrix.is_for(numbers(2, 2))

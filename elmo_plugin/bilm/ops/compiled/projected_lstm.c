@@ -1,0 +1,298 @@
+/*
+ * The recurrence of projected LSTM layers, for processors with AVX2 and FMA. projected_lstm_compiled.py calls it; the
+ * formula and the names are those of projected_lstm.py.
+ *
+ * A step is two products with few rows. Weights lie in panels of WIDTH columns, so each of them is read once, in the
+ * order in which it lies in memory, for up to MAX_ROWS rows that are held in registers; the activations follow while
+ * the gates of WIDTH cells are still in the first cache. Directions know nothing of each other, so each has its own
+ * threads for all of its steps. Where one has several, these share cells and columns, and wait for each other twice a
+ * step.
+ *
+ * Every number is a sum from the first product to the last, in that order, whatever the rows beside it and the threads:
+ * a row's result is the same to the bit in every batch.
+ */
+
+#include <immintrin.h>
+#include <math.h>
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+/* projected_lstm_compiled.py has the same number; one more whenever what is called here changes. */
+#define VERSION 1
+#define WIDTH 16
+#define MAX_ROWS 6
+/* So many of a sum's products are added before the next panel: WIDTH columns of them are half of a first cache. */
+#define DEPTH 256
+#define MAX_CHAINS 8
+#define FAST __attribute__((target("avx2,fma,f16c")))
+#define INLINE static inline __attribute__((always_inline)) FAST
+
+/* One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise. */
+struct chain {
+    const float *input_gates; /* (sum of rows_per_step, 4 * cell_dim) */
+    float *outputs;           /* (sum of rows_per_step, projection_dim) */
+    float *hidden;            /* (batch_size, projection_dim), changed */
+    float *memory;            /* (batch_size, cell_dim), changed */
+    const void *recurrent;    /* (cell_dim / WIDTH, 4, projection_dim, WIDTH), float, or of half precision */
+    const void *projection;   /* (projection_dim / WIDTH, cell_dim, WIDTH), likewise */
+    float *exposed;           /* (batch_size, cell_dim), to write into */
+    float *gates;             /* (threads of this chain, 4, batch_size, WIDTH), to write into */
+};
+
+struct sizes {
+    int64_t num_steps, batch_size, cell_dim, projection_dim;
+    const int64_t *rows_per_step;
+    float cell_clip, projection_clip; /* infinite where there is none */
+    int64_t are_half;                 /* whether weights have half precision; all else is float in any case */
+};
+
+/* A part of a matrix in panels. */
+struct weights {
+    const void *numbers;
+    int64_t start, panel_stride;
+    int are_half;
+};
+
+struct meeting {
+    atomic_int arrived, number;
+};
+
+/* Returns when all `parts` threads have come. */
+static void meet(struct meeting *meeting, int parts) {
+    if (parts == 1) return;
+    int number = atomic_load(&meeting->number);
+    if (atomic_fetch_add(&meeting->arrived, 1) == parts - 1) {
+        atomic_store(&meeting->arrived, 0);
+        atomic_fetch_add(&meeting->number, 1);
+        return;
+    }
+    for (int turn = 0; atomic_load(&meeting->number) == number; turn++) {
+        if (turn < 2000) _mm_pause();
+        else sched_yield();
+    }
+}
+
+INLINE __m256 eight(const void *numbers, int64_t place, const int HALF) {
+    if (HALF) return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)numbers + place)));
+    return _mm256_loadu_ps((const float *)numbers + place);
+}
+
+/* Rows and columns of numbers that a product begins with, or its sums; strides are in numbers. */
+struct place {
+    float *numbers;
+    int64_t row_stride, panel_stride;
+};
+
+/*
+ * sums[p][r][:] = begin[p][r][:] + rows[r][0:depth] panel[p]  for ROWS rows and PANELS panels of WIDTH columns.
+ * `begin` may be the sums themselves; where it has no numbers, sums begin with zeros.
+ */
+INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t depth, const float *rows,
+                    int64_t row_stride, struct weights weights, struct place begin, struct place sums) {
+    __m256 sum[4][MAX_ROWS][2];
+#pragma GCC unroll 8
+    for (int p = 0; p < PANELS; p++)
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) {
+            const float *from = begin.numbers + p * begin.panel_stride + r * begin.row_stride;
+            sum[p][r][0] = begin.numbers ? _mm256_loadu_ps(from) : _mm256_setzero_ps();
+            sum[p][r][1] = begin.numbers ? _mm256_loadu_ps(from + 8) : _mm256_setzero_ps();
+        }
+    for (int64_t k = 0; k < depth; k++) {
+#pragma GCC unroll 8
+        for (int p = 0; p < PANELS; p++) {
+            const int64_t at = weights.start + p * weights.panel_stride + k * WIDTH;
+            __m256 first = eight(weights.numbers, at, HALF), second = eight(weights.numbers, at + 8, HALF);
+#pragma GCC unroll 8
+            for (int r = 0; r < ROWS; r++) {
+                __m256 number = _mm256_broadcast_ss(rows + r * row_stride + k);
+                sum[p][r][0] = _mm256_fmadd_ps(first, number, sum[p][r][0]);
+                sum[p][r][1] = _mm256_fmadd_ps(second, number, sum[p][r][1]);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int p = 0; p < PANELS; p++)
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) {
+            float *to = sums.numbers + p * sums.panel_stride + r * sums.row_stride;
+            _mm256_storeu_ps(to, sum[p][r][0]);
+            _mm256_storeu_ps(to + 8, sum[p][r][1]);
+        }
+}
+
+/* `product` of any number of rows and panels. */
+INLINE void products_of(const int HALF, int64_t num_rows, int num_panels, int64_t depth, const float *rows,
+                        int64_t row_stride, struct weights weights, struct place begin, struct place sums) {
+    int at_once = num_rows == 1 ? 4 : num_rows <= 3 ? 2 : 1;
+    for (int panel = 0; panel < num_panels; panel += at_once) {
+        if (num_panels - panel < at_once) at_once = 1;
+        struct weights own = weights;
+        own.start += panel * weights.panel_stride;
+        int64_t left = num_rows, groups = (num_rows + MAX_ROWS - 1) / MAX_ROWS;
+        for (int64_t row = 0; left > 0; groups--) {
+            int64_t count = (left + groups - 1) / groups;
+            struct place from = begin, to = sums;
+            if (from.numbers) from.numbers += panel * begin.panel_stride + row * begin.row_stride;
+            to.numbers += panel * sums.panel_stride + row * sums.row_stride;
+#define PRODUCT(ROWS, PANELS) product(ROWS, PANELS, HALF, depth, rows + row * row_stride, row_stride, own, from, to)
+            if (at_once == 4) PRODUCT(1, 4);
+            else if (at_once == 2) switch (count) {
+                case 1: PRODUCT(1, 2); break;
+                case 2: PRODUCT(2, 2); break;
+                default: PRODUCT(3, 2);
+            }
+            else switch (count) {
+                case 1: PRODUCT(1, 1); break;
+                case 2: PRODUCT(2, 1); break;
+                case 3: PRODUCT(3, 1); break;
+                case 4: PRODUCT(4, 1); break;
+                case 5: PRODUCT(5, 1); break;
+                default: PRODUCT(6, 1);
+            }
+#undef PRODUCT
+            row += count;
+            left -= count;
+        }
+    }
+}
+
+static FAST void products(int64_t num_rows, int num_panels, int64_t depth, const float *rows, int64_t row_stride,
+                          struct weights weights, struct place begin, struct place sums) {
+    if (weights.are_half) products_of(1, num_rows, num_panels, depth, rows, row_stride, weights, begin, sums);
+    else products_of(0, num_rows, num_panels, depth, rows, row_stride, weights, begin, sums);
+}
+
+/* e^x to 2 units of the last place; 0 far below and inf far above; not a number stays so. */
+INLINE __m256 exponential(__m256 x) {
+    /* The bound comes first: _mm256_min_ps gives its second argument where one is not a number. */
+    x = _mm256_max_ps(_mm256_set1_ps(-88.0f), _mm256_min_ps(_mm256_set1_ps(88.0f), x));
+    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504089f)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    /* ln 2 in two parts, the first with few digits, so that its products with n are exact. */
+    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), x);
+    __m256 y = _mm256_set1_ps(1.0f / 5040);
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 720));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 120));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 24));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 6));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(0.5f));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f));
+    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f));
+    __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(y, _mm256_castsi256_ps(power));
+}
+
+INLINE __m256 sigmoid(__m256 x) {
+    __m256 one = _mm256_set1_ps(1.0f);
+    return _mm256_div_ps(one, _mm256_add_ps(one, exponential(_mm256_sub_ps(_mm256_setzero_ps(), x))));
+}
+
+/* 2 sigmoid(2 x) - 1 */
+INLINE __m256 hyperbolic_tangent(__m256 x) {
+    return _mm256_fmsub_ps(_mm256_set1_ps(2.0f), sigmoid(_mm256_add_ps(x, x)), _mm256_set1_ps(1.0f));
+}
+
+INLINE __m256 clipped(__m256 x, __m256 bound) {
+    return _mm256_max_ps(_mm256_sub_ps(_mm256_setzero_ps(), bound), _mm256_min_ps(bound, x));
+}
+
+/* From the gates of WIDTH cells before their activations to memory, and what is exposed of it. */
+static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, float clip, float *memory,
+                           float *exposed, int64_t cell_dim) {
+    __m256 bound = _mm256_set1_ps(clip);
+    for (int64_t row = 0; row < num_rows; row++)
+        for (int half = 0; half < WIDTH; half += 8) {
+            const float *own = gates + row * WIDTH + half;
+            float *kept = memory + row * cell_dim + half;
+            __m256 input = sigmoid(_mm256_loadu_ps(own));
+            __m256 candidate = hyperbolic_tangent(_mm256_loadu_ps(own + gate_stride));
+            __m256 forget = sigmoid(_mm256_loadu_ps(own + 2 * gate_stride));
+            __m256 output = sigmoid(_mm256_loadu_ps(own + 3 * gate_stride));
+            __m256 after = _mm256_fmadd_ps(forget, _mm256_loadu_ps(kept), _mm256_mul_ps(input, candidate));
+            after = clipped(after, bound);
+            _mm256_storeu_ps(kept, after);
+            _mm256_storeu_ps(exposed + row * cell_dim + half, _mm256_mul_ps(output, hyperbolic_tangent(after)));
+        }
+}
+
+static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, float *hidden,
+                               int64_t stride) {
+    __m256 bound = _mm256_set1_ps(clip);
+    for (int64_t row = 0; row < num_rows; row++)
+        for (int64_t column = 0; column < num_columns; column += 8) {
+            __m256 number = clipped(_mm256_loadu_ps(outputs + row * stride + column), bound);
+            _mm256_storeu_ps(outputs + row * stride + column, number);
+            _mm256_storeu_ps(hidden + row * stride + column, number);
+        }
+}
+
+/* All steps of a chain, of its cells and columns those that are this part's. */
+static FAST void run(const struct chain *chain, const struct sizes *sizes, int part, int parts,
+                     struct meeting *meeting) {
+    const int64_t cell_dim = sizes->cell_dim, dim = sizes->projection_dim;
+    const int64_t num_blocks = cell_dim / WIDTH, num_panels = dim / WIDTH;
+    const int64_t first_block = num_blocks * part / parts, last_block = num_blocks * (part + 1) / parts;
+    const int64_t first_panel = num_panels * part / parts, last_panel = num_panels * (part + 1) / parts;
+    const int64_t gate_stride = sizes->batch_size * WIDTH;
+    float *gates = chain->gates + part * 4 * gate_stride;
+    const float *given = chain->input_gates;
+    float *outputs = chain->outputs;
+    struct weights recurrent = {chain->recurrent, 0, dim * WIDTH, (int)sizes->are_half};
+    struct weights projection = {chain->projection, 0, cell_dim * WIDTH, (int)sizes->are_half};
+    for (int64_t step = 0; step < sizes->num_steps; step++) {
+        const int64_t rows = sizes->rows_per_step[step];
+        const struct place sums = {gates, WIDTH, gate_stride};
+        for (int64_t block = first_block; block < last_block; block++) {
+            struct place begin = {(float *)given + block * WIDTH, 4 * cell_dim, cell_dim};
+            for (int64_t k = 0; k < dim; k += DEPTH) {
+                recurrent.start = (block * 4 * dim + k) * WIDTH;
+                products(rows, 4, dim - k < DEPTH ? dim - k : DEPTH, chain->hidden + k, dim, recurrent, begin, sums);
+                begin = sums;
+            }
+            set_cells(rows, gates, gate_stride, sizes->cell_clip, chain->memory + block * WIDTH,
+                      chain->exposed + block * WIDTH, cell_dim);
+        }
+        meet(meeting, parts);
+        float *own = outputs + first_panel * WIDTH;
+        const struct place projected = {own, dim, WIDTH};
+        struct place begin = {0, 0, 0};
+        for (int64_t k = 0; k < cell_dim; k += DEPTH) {
+            projection.start = (first_panel * cell_dim + k) * WIDTH;
+            products(rows, (int)(last_panel - first_panel), cell_dim - k < DEPTH ? cell_dim - k : DEPTH,
+                     chain->exposed + k, cell_dim, projection, begin, projected);
+            begin = projected;
+        }
+        clip_and_keep(rows, (last_panel - first_panel) * WIDTH, sizes->projection_clip, own,
+                      chain->hidden + first_panel * WIDTH, dim);
+        meet(meeting, parts);
+        given += rows * 4 * cell_dim;
+        outputs += rows * dim;
+    }
+}
+
+int elmo_version(void) { return VERSION; }
+
+int elmo_can_run(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+void elmo_projected_lstms(int num_chains, const struct chain *chains, const struct sizes *sizes, int num_threads) {
+    if (num_threads <= 1) {
+        for (int index = 0; index < num_chains; index++) run(chains + index, sizes, 0, 1, 0);
+        return;
+    }
+    struct meeting meetings[MAX_CHAINS];
+    memset(meetings, 0, sizeof meetings);
+#pragma omp parallel num_threads(num_threads)
+    {
+        int team = omp_get_num_threads(), own = omp_get_thread_num(), parts = team / num_chains;
+        if (parts == 0) {
+            for (int index = own; index < num_chains; index += team) run(chains + index, sizes, 0, 1, 0);
+        } else if (own < parts * num_chains) {
+            run(chains + own / parts, sizes, own % parts, parts, meetings + own / parts);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+"""The compiled recurrence against its definition: any rows, steps, chains and threads, and every row by itself."""
+
+import ctypes
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from elmo_plugin.bilm.ops import dispatch, projected_lstm_compiled
+from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
+from elmo_plugin.bilm.ops.projected_lstm_compiled import (
+    FILE_NAMES,
+    PanelMatrix,
+    _library,
+    in_panels,
+    is_for,
+    projected_lstms_compiled,
+    why_not,
+)
+from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
+
+SOURCE = Path(projected_lstm_compiled.__file__).parent / "compiled" / "projected_lstm.c"
+
+runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled recurrence can't run: {why_not()}")
+
+# Rows of each step, cell_dim, projection_dim.
+SHAPES = {
+    "one row": ([1] * 5, 32, 16),
+    "every number of rows": (list(range(20, 0, -1)), 48, 32),
+    "steps without rows": ([3, 2, 0, 0], 16, 16),
+    "no steps": ([], 16, 16),
+    "no rows at all": ([0, 0], 16, 16),
+    "wider than what is added up at once": ([9, 7, 2, 1], 528, 272),
+    "narrow memory, wide projection": ([5, 4, 4], 16, 80),
+}
+all_shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+
+
+@pytest.fixture
+def threads():
+    """Sets how many there are, and sets it back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def chain(shape, seed=0, batch_size=None, scale=1.0):
+    rows, cell_dim, projection_dim = shape
+    batch_size = max(rows, default=2) if batch_size is None else batch_size
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [(sum(rows), 4 * cell_dim), (batch_size, projection_dim), (batch_size, cell_dim)]
+    weights = [(4 * cell_dim, projection_dim), (projection_dim, cell_dim)]
+    given = [scale * torch.randn(size, generator=generator) for size in sizes]
+    return Chain(*given, *(torch.randn(size, generator=generator) / size[1] ** 0.5 for size in weights))
+
+
+def doubled(one):
+    return Chain(*(tensor.double() for tensor in one))
+
+
+def errors(found, exact):
+    return [float((one.double() - other).abs().max()) if one.numel() else 0.0 for one, other in zip(found, exact)]
+
+
+@runs_here
+@all_shapes
+@pytest.mark.parametrize("clip", [(None, None), (0.4, 0.2)], ids=str)
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("num_chains", [1, 2])
+def test_its_error_is_that_of_the_plain_one(shape, clip, num_threads, num_chains, threads):
+    threads(num_threads)
+    chains = [chain(shape, seed) for seed in range(num_chains)]
+    kept = [[tensor.clone() for tensor in one] for one in chains]
+    exact = projected_lstms([doubled(one) for one in chains], shape[0], *clip)
+    plain = projected_lstms(chains, shape[0], *clip)
+    found = projected_lstms_compiled(chains, shape[0], *clip)
+    for one, other, right in zip(found, plain, exact):
+        for error, usual, tensor in zip(errors(one, right), errors(other, right), right):
+            size = float(tensor.abs().max()) if tensor.numel() else 0.0
+            assert error <= 2 * usual + 5e-7 * size
+    for one, before in zip(chains, kept):
+        assert all(torch.equal(tensor, copy) for tensor, copy in zip(one, before)), "an argument was written to"
+
+
+@runs_here
+def test_weights_in_panels_give_the_same_bits_and_more_rows_than_steps_read_stay_as_they_are():
+    shape = SHAPES["every number of rows"]
+    given = chain(shape, batch_size=23)
+    (plain,) = projected_lstms_compiled([given], shape[0], 3.0, 3.0)
+    recurrent, projection = in_panels(given.weight_recurrent, given.weight_projection)
+    laid_out = given._replace(weight_recurrent=recurrent, weight_projection=projection)
+    (found,) = projected_lstms_compiled([laid_out], shape[0], 3.0, 3.0)
+    assert all(torch.equal(one, other) for one, other in zip(found, plain))
+    assert torch.equal(found.hidden[20:], given.hidden[20:]) and torch.equal(found.memory[20:], given.memory[20:])
+
+
+@runs_here
+def test_any_number_of_chains_on_any_number_of_threads_gives_the_same_bits(threads):
+    shape = SHAPES["wider than what is added up at once"]
+    chains = [chain(shape, seed) for seed in range(11)]
+    threads(1)
+    alone = [projected_lstms_compiled([one], shape[0], 3.0, None)[0] for one in chains]
+    for num_chains, num_threads in [(1, 3), (2, 4), (2, 7), (3, 2), (11, 3)]:
+        threads(num_threads)
+        together = projected_lstms_compiled(chains[:num_chains], shape[0], 3.0, None)
+        for found, expected in zip(together, alone):
+            assert all(torch.equal(one, other) for one, other in zip(found, expected))
+
+
+@runs_here
+def test_a_row_has_the_same_bits_alone():
+    rows = [40] * 3 + [33, 33, 20, 20, 7, 2, 1]
+    whole = chain((rows, 64, 272))
+    (together,) = projected_lstms_compiled([whole], rows, 0.5, 0.2)
+    for row in (0, 1, 5, 6, 19, 31, 32, 39):
+        num_steps = sum(num_rows > row for num_rows in rows)
+        places = [sum(rows[:step]) + row for step in range(num_steps)]
+        state = whole.hidden[row : row + 1], whole.memory[row : row + 1]
+        alone = Chain(whole.input_gates[places], *state, *whole[3:])
+        (found,) = projected_lstms_compiled([alone], [1] * num_steps, 0.5, 0.2)
+        assert torch.equal(found.outputs, together.outputs[places])
+        assert torch.equal(found.hidden[0], together.hidden[row]) and torch.equal(found.memory[0], together.memory[row])
+
+
+@runs_here
+@pytest.mark.parametrize("scale", [1e-30, 30.0, 1e4, 1e30])
+def test_gates_far_out_end_where_the_activations_end(scale):
+    shape = SHAPES["every number of rows"]
+    given = chain(shape)._replace(input_gates=scale * chain(shape).input_gates)
+    (exact,) = projected_lstms([doubled(given)], shape[0], 3.0, 3.0)
+    (found,) = projected_lstms_compiled([given], shape[0], 3.0, 3.0)
+    assert max(errors(found, exact)) < 2e-5
+
+
+@runs_here
+@pytest.mark.parametrize("part", ["input_gates", "hidden", "memory"])
+@pytest.mark.parametrize("clip", [None, 3.0])
+def test_what_is_not_a_number_is_passed_on_and_stays_in_its_row(part, clip):
+    shape = ([4, 4, 4], 16, 16)
+    given = chain(shape)
+    given._asdict()[part][2, 5] = torch.nan
+    (expected,), (found,) = (run([given], shape[0], clip, clip) for run in (projected_lstms, projected_lstms_compiled))
+    for one, other in zip(found, expected):
+        assert torch.equal(one.isnan(), other.isnan()) and other.isnan().any()
+
+
+@runs_here
+def test_tensors_may_lie_anyhow():
+    shape = SHAPES["every number of rows"]
+    given = chain(shape)
+    turned = Chain(*(tensor.t().contiguous().t() for tensor in given))
+    assert not turned.hidden.is_contiguous()
+    (expected,), (found,) = (projected_lstms_compiled([one], shape[0], 3.0, 3.0) for one in (given, turned))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected))
+
+
+@runs_here
+def test_what_does_not_fit_together_is_refused_before_it_is_read():
+    given = chain(([3, 2], 32, 16))
+    for part, other, message in [
+        ("input_gates", given.input_gates[1:], "(5, 128), but it has (4, 128)"),
+        ("memory", given.memory[1:], "(3, 32), but it has (2, 32)"),
+        ("weight_recurrent", torch.zeros(64, 16), "(2, 4, 16, 16), but it has (1, 4, 16, 16)"),
+        ("weight_projection", torch.zeros(32, 32), "(1, 1, 32, 16), but it has (2, 1, 32, 16)"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(f"`{part}` should have the shape {message}.")):
+            projected_lstms_compiled([given._replace(**{part: other})], [3, 2], None, None)
+    with pytest.raises(ValueError, match=r"`rows_per_step` should be from 0 to 3, but it is \[4, 1\]"):
+        projected_lstms_compiled([given], [4, 1], None, None)
+
+
+@runs_here
+def test_numbers_of_fewer_bits_are_read_as_they_are():
+    given = chain(([3, 2], 32, 16))
+    few = [tensor.bfloat16() for tensor in given[:3]]
+    (found,) = projected_lstms_compiled([Chain(*few, *given[3:])], [3, 2], 1.0, 1.0)
+    (expected,) = projected_lstms_compiled([Chain(*(tensor.float() for tensor in few), *given[3:])], [3, 2], 1.0, 1.0)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected))
+
+
+def test_it_is_for_float32_on_a_cpu_and_widths_of_whole_panels():
+    assert is_for(torch.zeros(32, 48)) is (why_not() is None)
+    assert not is_for(torch.zeros(32, 40)) and not is_for(torch.zeros(8, 48))
+    assert not is_for(torch.zeros(32, 48).double()) and not is_for(torch.zeros(32, 48, device="meta"))
+
+
+def weights_in_panels(one):
+    recurrent, projection = in_panels(one.weight_recurrent, one.weight_projection)
+    return one._replace(weight_recurrent=recurrent, weight_projection=projection)
+
+
+@runs_here
+def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
+    one, odd = chain(([2], 16, 16)), chain(([2], 5, 3))
+    of_inputs = [
+        other._replace(input_gates=Inputs(other.hidden, other.weight_recurrent, other.input_gates[0]))
+        for other in (one, odd)
+    ]
+    learning = [of_inputs[0]._replace(memory=one.memory.clone().requires_grad_())]
+    for chains, expected in [
+        ([of_inputs[0]], projected_lstms_compiled),
+        ([weights_in_panels(of_inputs[0])], projected_lstms_compiled),
+        ([of_inputs[1]], projected_lstms_reading),
+        (learning, projected_lstms_buffered),
+    ]:
+        assert dispatch._recurrence_of(chains) is expected
+    with torch.no_grad():
+        assert dispatch._recurrence_of(learning) is projected_lstms_compiled
+    with dispatch.forced("plain"):
+        assert dispatch._recurrence_of([of_inputs[0]]) is projected_lstms
+    with dispatch.forced("fixed"):
+        assert dispatch._recurrence_of([of_inputs[0]]) is projected_lstms_compiled
+        assert dispatch._recurrence_of([of_inputs[1]]) is projected_lstms_fixed
+
+
+@pytest.fixture
+def no_program(tmp_path, monkeypatch):
+    """A folder where it is looked for."""
+    monkeypatch.setattr(projected_lstm_compiled, "__file__", str(tmp_path / "projected_lstm_compiled.py"))
+    (tmp_path / "compiled").mkdir()
+    _library.cache_clear()
+    yield tmp_path
+    _library.cache_clear()
+
+
+def test_without_the_program_it_says_why_and_the_others_run(no_program):
+    assert "was not compiled when the package was installed" in why_not()
+    given = chain(([2], 16, 16))
+    assert not is_for(given.weight_projection)
+    with pytest.raises(RuntimeError, match="can't run: it was not compiled"):
+        projected_lstms_compiled([given], [2], None, None)
+    with dispatch.forced("fixed"):
+        assert dispatch._recurrence_of([given]) is projected_lstms_fixed
+
+
+def test_a_file_that_can_not_be_loaded_is_told(no_program):
+    (no_program / FILE_NAMES[0]).write_bytes(b"no program")
+    assert "can't be loaded" in why_not()
+
+
+def compiled(source, folder):
+    result = folder / FILE_NAMES[0]
+    options = ["-O1", "-fopenmp", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+    return subprocess.run(["cc", *options, str(source), "-o", str(result)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def compiler(tmp_path):
+    """Skips where there is none that could do it."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is at hand")
+    probe, folder = tmp_path / "probe.c", tmp_path / "probe"
+    (folder / "compiled").mkdir(parents=True)
+    probe.write_text("#include <immintrin.h>\n#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n")
+    if compiled(probe, folder).returncode != 0:
+        pytest.skip("the C compiler has no OpenMP, or is not for x86")
+
+
+def test_the_source_compiles_without_a_warning(no_program, compiler):
+    done = compiled(SOURCE, no_program)
+    assert done.returncode == 0, done.stderr
+    assert why_not() is None or "no AVX2" in why_not()
+
+
+def test_a_program_of_another_version_is_refused(no_program, compiler):
+    text, version = SOURCE.read_text(encoding="utf-8"), f"#define VERSION {projected_lstm_compiled.VERSION}\n"
+    assert version in text
+    older = no_program / "older.c"
+    older.write_text(text.replace(version, "#define VERSION 0\n"), encoding="utf-8")
+    assert compiled(older, no_program).returncode == 0
+    assert "compiled from another version of the package" in why_not()
+
+
+def test_both_sides_have_the_same_numbers():
+    text = SOURCE.read_text(encoding="utf-8")
+    for name in ("VERSION", "WIDTH", "MAX_CHAINS"):
+        assert f"#define {name} {getattr(projected_lstm_compiled, name)}\n" in text
+    assert ctypes.sizeof(projected_lstm_compiled._Chain) == 8 * ctypes.sizeof(ctypes.c_void_p)
+
+
+def test_panels_hold_each_weight_once():
+    weight = torch.arange(4 * 32 * 3, dtype=torch.float32).view(4 * 32, 3)
+    panels = PanelMatrix(weight, num_gates=4).panels
+    assert panels.shape == (2, 4, 3, 16)
+    # Gate 2, cell 17 (the second panel's second column), input 1.
+    assert panels[1, 2, 1, 1] == weight[2 * 32 + 17, 1]
+    assert torch.equal(panels.flatten().sort().values, weight.flatten())
