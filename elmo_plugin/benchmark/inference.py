@@ -11,6 +11,7 @@ import torch
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
+from elmo_plugin.bilm.ops.dispatch import forced, is_compiled
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, INT8
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, ZERO
@@ -20,6 +21,7 @@ Sentences = List[List[str]]
 Read = Callable[[Sentences], Any]
 
 OURS, CACHED, THEIRS = "elmo_plugin", "elmo_plugin, words known", "AllenNLP"
+NOT_COMPILED = "elmo_plugin, not compiled"
 PACKED = {weights: f"elmo_plugin, {weights}" for weights in (FLOAT16, INT8)}
 TOLERANCE = 1e-5
 
@@ -31,7 +33,8 @@ class Disagreement(ValueError):
 def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dict[str, Read]:
     """
     From words to ELMo vectors: with nothing remembered, with the words of `known` remembered, with AllenNLP's `Elmo`;
-    and, on a CPU, with nothing remembered and weights in fewer bits. The weights are random.
+    and, on a CPU, with nothing remembered by torch's products alone, where the recurrence is compiled, and with weights
+    in fewer bits. The weights are random.
 
     # Raises
 
@@ -51,6 +54,8 @@ def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dic
         if weights == FLOAT32 or device.type == "cpu"
     }
     found: Dict[str, Read] = {name: partial(_read, reader) for name, reader in forgetful.items()}
+    if is_compiled(bilm.forward_lstm.layers[0].weight_projection):
+        found[NOT_COMPILED] = partial(_read_by_torch, SentenceReader(bilm, ZERO, cached_words=0))
     return {**found, CACHED: partial(_read, cached), THEIRS: theirs}
 
 
@@ -70,6 +75,11 @@ def errors(contenders: Dict[str, Read], sentences: Sentences) -> Dict[str, float
 
 def _read(reader: SentenceReader, sentences: Sentences) -> List[numpy.ndarray]:
     return vectors_of(reader.read(sentences)[0], sentences, AVERAGE, "float32")
+
+
+def _read_by_torch(reader: SentenceReader, sentences: Sentences) -> List[numpy.ndarray]:
+    with forced("fast"):
+        return _read(reader, sentences)
 
 
 def _allennlps(bilm: Bilm, options: BilmOptions, device: torch.device) -> Read:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder
+from elmo_plugin.bilm.ops.dispatch import is_compiled
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, PackedMatrix, check_precision
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
-from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, in_panels, is_for
+from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, in_panels
 from elmo_plugin.bilm.projected_lstm import ProjectedLstmLayer
 
 
@@ -68,7 +69,7 @@ def _for_steps(layers: Sequence[ProjectedLstmLayer]) -> List[Sequence[Union[Tens
     recurrent, projections = (
         [getattr(layer, name).detach() for layer in layers] for name in ("weight_recurrent", "weight_projection")
     )
-    if is_for(projections[0]):
+    if is_compiled(projections[0]):
         return [in_panels(*matrices) for matrices in zip(recurrent, projections)]
     return list(zip(torch.stack(recurrent), torch.stack(projections)))
 
@@ -117,7 +118,7 @@ class _PackedLayer(nn.Module):
         self.options, self.bias = layer.options, layer.bias
         self.input = PackedMatrix(layer.weight_input, weights, layer.bias + layer.forget_offset)
         matrices = layer.weight_recurrent, layer.weight_projection
-        if weights == FLOAT16 and is_for(layer.weight_projection):
+        if weights == FLOAT16 and is_compiled(layer.weight_projection):
             self.recurrent, self.projection = in_panels(*matrices, dtype=torch.float16)
         else:
             self.recurrent, self.projection = (PackedMatrix(matrix, weights) for matrix in matrices)

@@ -8,13 +8,23 @@ from allennlp.commands import main
 from allennlp.common.checks import ConfigurationError
 
 from elmo_plugin.benchmark.contest import Times, contest, peak_memory
-from elmo_plugin.benchmark.inference import OURS, PACKED, THEIRS, Disagreement, check_agreement, errors, readers
+from elmo_plugin.benchmark.inference import (
+    NOT_COMPILED,
+    OURS,
+    PACKED,
+    THEIRS,
+    Disagreement,
+    check_agreement,
+    errors,
+    readers,
+)
 from elmo_plugin.benchmark.machine import Machine, measure_machine
 from elmo_plugin.benchmark.report import Case, rows, table
 from elmo_plugin.benchmark.shapes import lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
 from elmo_plugin.benchmark.training import steps, trainers
 from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.ops.projected_lstm_compiled import why_not
 from elmo_plugin.bilm.options import BilmOptions
 
 CPU = torch.device("cpu")
@@ -89,13 +99,21 @@ def test_operations_of_the_original_are_the_papers():
         options_of_size("huge", 1000)
 
 
-def test_all_readers_give_the_same_vectors(options):
+@pytest.mark.parametrize("widths", [(12, 8), (32, 16)])
+def test_all_readers_give_the_same_vectors(widths):
+    cell_dim, projection_dim = widths
+    lstm = {**TINY["lstm"], "dim": cell_dim, "projection_dim": projection_dim}
+    options = BilmOptions.from_dict({**TINY, "lstm": lstm})
     sentences = generate_sentences(12, num_types=100)
     contenders = readers(options, CPU, sentences)
+    is_compiled = projection_dim == 16 and why_not() is None
+    assert (NOT_COMPILED in contenders) == is_compiled
     ours = [contenders[name](sentences) for name in contenders if name not in (THEIRS, *PACKED.values())]
-    for one, other in zip(*ours):
-        numpy.testing.assert_allclose(one, other, atol=1e-5 * float(numpy.abs(one).max()))
-    assert contenders[THEIRS](sentences).shape == (12, max(map(len, sentences)), 16)
+    assert len(ours) == 2 + is_compiled
+    for one, *others in zip(*ours):
+        for other in others:
+            numpy.testing.assert_allclose(one, other, atol=1e-5 * float(numpy.abs(one).max()))
+    assert contenders[THEIRS](sentences).shape == (12, max(map(len, sentences)), 2 * projection_dim)
 
 
 def test_fewer_bits_have_a_small_error(options):

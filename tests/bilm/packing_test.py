@@ -60,7 +60,7 @@ def test_a_reader_may_be_sent_to_another_process(bilm, weights):
 @pytest.mark.parametrize("is_compiled", [True, False])
 def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, is_compiled, monkeypatch):
     if not is_compiled:
-        monkeypatch.setattr(packing, "is_for", lambda weight: False)
+        monkeypatch.setattr(packing, "is_compiled", lambda weight: False)
     elif why_not() is not None:
         pytest.skip(f"the compiled recurrence can't run: {why_not()}")
     lengths = torch.tensor([5, 3, 1])

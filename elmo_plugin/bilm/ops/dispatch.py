@@ -86,6 +86,14 @@ def has_own_kernels(device: torch.device, state: torch.dtype) -> bool:
     return is_for_them and find_spec("triton") is not None
 
 
+def is_compiled(weight_projection: Tensor) -> bool:
+    """
+    Whether the recurrence of a layer with such a projection, shape (projection_dim, cell_dim), is to run in
+    `ops.projected_lstm_compiled` where it only reads: where that can, and unless `"plain"` or `"fast"` is forced.
+    """
+    return _forced.get() in (None, FIXED) and compiled_lstm.is_for(weight_projection)
+
+
 def is_fixed() -> bool:
     """Whether `"fixed"` is forced."""
     return _forced.get() == FIXED
@@ -121,7 +129,7 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
         return projected_lstms_compiled
     if not isinstance(weight_projection, Tensor):
         return projected_lstms_reading
-    reading = projected_lstms_compiled if compiled_lstm.is_for(weight_projection) else None
+    reading = projected_lstms_compiled if is_compiled(weight_projection) else None
     if is_fixed():
         return reading or projected_lstms_fixed
     if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):

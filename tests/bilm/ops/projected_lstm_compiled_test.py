@@ -211,8 +211,9 @@ def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
         assert dispatch._recurrence_of(chains) is expected
     with torch.no_grad():
         assert dispatch._recurrence_of(learning) is projected_lstms_compiled
-    with dispatch.forced("plain"):
-        assert dispatch._recurrence_of([of_inputs[0]]) is projected_lstms
+    for name, expected in [("plain", projected_lstms), ("fast", projected_lstms_reading)]:
+        with dispatch.forced(name):
+            assert dispatch._recurrence_of([of_inputs[0]]) is expected
     with dispatch.forced("fixed"):
         assert dispatch._recurrence_of([of_inputs[0]]) is projected_lstms_compiled
         assert dispatch._recurrence_of([of_inputs[1]]) is projected_lstms_fixed
