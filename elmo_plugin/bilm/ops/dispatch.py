@@ -117,7 +117,8 @@ def projected_lstms(
     gates are `Inputs` but where the weights are packed.
     """
     recurrence = _recurrence_of(chains)
-    takes_inputs = recurrence in (projected_lstms_reading, projected_lstms_buffered)
+    take_inputs = (projected_lstms_reading, projected_lstms_buffered, projected_lstms_compiled)
+    takes_inputs = recurrence in take_inputs and not is_fixed()
     if isinstance(chains[0].input_gates, Inputs) and not takes_inputs:
         chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)

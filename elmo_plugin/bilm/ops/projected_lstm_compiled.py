@@ -16,16 +16,19 @@ import math
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 
 FILE_NAMES = [f"compiled/projected_lstm{suffix}" for suffix in EXTENSION_SUFFIXES]
 # All as in the program.
 VERSION, WIDTH, MAX_CHAINS = 1, 16, 8
+# Whose input gates are held at once, from both directions of the original model 128 MB.
+TOKENS_AT_ONCE = 1024
 
 
 class PanelMatrix:
@@ -69,7 +72,8 @@ def projected_lstms_compiled(
 ) -> List[ChainOutput]:
     """
     The values of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. Weights may be
-    `in_panels`, those of all chains in the same precision; else they are copied so.
+    `in_panels`, those of all chains in the same precision; else they are copied so. The input gates may be `Inputs`,
+    which are multiplied for some steps at a time.
 
     # Raises
 
@@ -79,29 +83,100 @@ def projected_lstms_compiled(
     library = _library()
     if isinstance(library, str):
         raise RuntimeError(f"The compiled recurrence can't run: {library}")
-    num_tokens, num_threads = sum(rows_per_step), torch.get_num_threads()
-    results, described, kept = [], [], []
-    for chain in chains:
+    num_threads = torch.get_num_threads()
+    works = [_Work.of(chain, rows_per_step, num_threads) for chain in chains]
+    widths = works[0].memory.size(1), works[0].hidden.size(1)
+    clips = [math.inf if clip is None else clip for clip in (cell_clip, projection_clip)]
+    are_half = works[0].recurrent.dtype == torch.float16
+    for place, portion in _portions(rows_per_step):
+        # All of these are needed until the program has returned.
+        gates = [work.gates(place) for work in works]
+        described = [work.described(own_gates, place) for work, own_gates in zip(works, gates)]
+        rows = (ctypes.c_int64 * len(portion))(*portion)
+        sizes = _Sizes(len(rows), len(works[0].memory), *widths, ctypes.addressof(rows), *clips, are_half)
+        for start in range(0, len(described), MAX_CHAINS):
+            some = described[start : start + MAX_CHAINS]
+            library.elmo_projected_lstms(len(some), (_Chain * len(some))(*some), ctypes.byref(sizes), num_threads)
+    return [ChainOutput(work.outputs, work.hidden, work.memory) for work in works]
+
+
+def _portions(rows_per_step: Sequence[int]) -> Iterator[Tuple[slice, List[int]]]:
+    """Steps of some `TOKENS_AT_ONCE`: where their tokens stand, and their rows."""
+    start, end, rows = 0, 0, []
+    for num_rows in rows_per_step:
+        rows.append(num_rows)
+        end += num_rows
+        if end - start >= TOKENS_AT_ONCE:
+            yield slice(start, end), rows
+            start, rows = end, []
+    if rows:
+        yield slice(start, end), rows
+
+
+class _Work(NamedTuple):
+    """What the program reads and writes for a chain; its state changes."""
+
+    input_gates: Union[Tensor, Inputs]
+    outputs: Tensor
+    hidden: Tensor
+    memory: Tensor
+    recurrent: Tensor
+    projection: Tensor
+    exposed: Tensor
+    at_work: Tensor
+
+    @classmethod
+    def of(cls, chain: Chain, rows_per_step: Sequence[int], num_threads: int) -> "_Work":
+        """
+        # Raises
+
+        `ValueError` for tensors that do not fit together.
+        """
         # Under autocast they may have fewer bits.
-        gates = chain.input_gates.float().contiguous()
         hidden, memory = (state.float().clone(memory_format=torch.contiguous_format) for state in chain[1:3])
-        recurrent, projection = _panels(chain)
-        _check(rows_per_step, gates, hidden, memory, recurrent, projection)
-        outputs, exposed = hidden.new_empty(num_tokens, hidden.size(1)), torch.empty_like(memory)
-        at_work = memory.new_empty(num_threads, 4, len(memory), WIDTH)
-        tensors = (gates, outputs, hidden, memory, recurrent, projection, exposed, at_work)
-        described.append(_Chain(*(tensor.data_ptr() for tensor in tensors)))
-        # Until the program has returned.
-        kept.append(tensors)
-        results.append(ChainOutput(outputs, hidden, memory))
-    rows = (ctypes.c_int64 * len(rows_per_step))(*rows_per_step)
-    clips = (math.inf if clip is None else clip for clip in (cell_clip, projection_clip))
-    is_half = recurrent.dtype == torch.float16
-    sizes = _Sizes(len(rows), *results[0].memory.shape, hidden.size(1), ctypes.addressof(rows), *clips, is_half)
-    for start in range(0, len(described), MAX_CHAINS):
-        some = described[start : start + MAX_CHAINS]
-        library.elmo_projected_lstms(len(some), (_Chain * len(some))(*some), ctypes.byref(sizes), num_threads)
-    return results
+        work = cls(
+            chain.input_gates,
+            outputs=hidden.new_empty(sum(rows_per_step), hidden.size(1)),
+            hidden=hidden,
+            memory=memory,
+            **dict(zip(("recurrent", "projection"), _panels(chain))),
+            exposed=torch.empty_like(memory),
+            at_work=memory.new_empty(num_threads, 4, len(memory), WIDTH),
+        )
+        work._check(rows_per_step)
+        return work
+
+    def _check(self, rows: Sequence[int]) -> None:
+        (batch_size, dim), cell_dim = self.hidden.shape, self.memory.size(1)
+        expected = [
+            ("memory", self.memory, (batch_size, cell_dim)),
+            ("weight_recurrent", self.recurrent, (cell_dim // WIDTH, 4, dim, WIDTH)),
+            ("weight_projection", self.projection, (dim // WIDTH, 1, cell_dim, WIDTH)),
+        ]
+        if isinstance(self.input_gates, Inputs):
+            expected.append(("vectors", self.input_gates.vectors, (sum(rows), dim)))
+            expected.append(("weight", self.input_gates.weight, (4 * cell_dim, dim)))
+        else:
+            expected.append(("input_gates", self.input_gates, (sum(rows), 4 * cell_dim)))
+        for name, tensor, shape in expected:
+            if tuple(tensor.shape) != shape:
+                raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
+        if rows and not 0 <= min(rows) <= max(rows) <= batch_size:
+            raise ValueError(f"`rows_per_step` should be from 0 to {batch_size}, but it is {list(rows)}.")
+
+    def gates(self, place: slice) -> Tensor:
+        """The input's share of the gates of some tokens. Shape: (number of tokens, 4 * cell_dim)"""
+        if isinstance(self.input_gates, Inputs):
+            vectors, weight, bias = self.input_gates
+            found = functional.linear(vectors[place], weight, bias)
+        else:
+            found = self.input_gates[place]
+        return found.detach().float().contiguous()
+
+    def described(self, gates: Tensor, place: slice) -> "_Chain":
+        """`gates`: those of that place."""
+        tensors = self.hidden, self.memory, self.recurrent, self.projection, self.exposed, self.at_work
+        return _Chain(*(tensor.data_ptr() for tensor in (gates, self.outputs[place], *tensors)))
 
 
 class _Chain(ctypes.Structure):
@@ -129,21 +204,6 @@ def _panels(chain: Chain) -> List[Tensor]:
     else:
         matrices = in_panels(chain.weight_recurrent, chain.weight_projection)
     return [matrix.panels for matrix in matrices]
-
-
-def _check(rows: Sequence[int], gates: Tensor, hidden: Tensor, memory: Tensor, recurrent: Tensor, projection: Tensor):
-    (batch_size, dim), cell_dim = hidden.shape, memory.size(1)
-    expected = [
-        ("input_gates", gates, (sum(rows), 4 * cell_dim)),
-        ("memory", memory, (batch_size, cell_dim)),
-        ("weight_recurrent", recurrent, (cell_dim // WIDTH, 4, dim, WIDTH)),
-        ("weight_projection", projection, (dim // WIDTH, 1, cell_dim, WIDTH)),
-    ]
-    for name, tensor, shape in expected:
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
-    if rows and not 0 <= min(rows) <= max(rows) <= batch_size:
-        raise ValueError(f"`rows_per_step` should be from 0 to {batch_size}, but it is {list(rows)}.")
 
 
 @lru_cache(maxsize=None)

@@ -88,6 +88,22 @@ def test_its_error_is_that_of_the_plain_one(shape, clip, num_threads, num_chains
 
 
 @runs_here
+@pytest.mark.parametrize("at_once", [1, 7, 10**9])
+def test_inputs_are_multiplied_for_some_steps_at_a_time(at_once, monkeypatch):
+    monkeypatch.setattr(projected_lstm_compiled, "TOKENS_AT_ONCE", at_once)
+    rows, cell_dim, projection_dim = shape = SHAPES["steps without rows"]
+    chains = [chain(shape, seed) for seed in range(2)]
+    generator = torch.Generator().manual_seed(3)
+    sizes = (sum(rows), projection_dim), (4 * cell_dim, projection_dim), (4 * cell_dim,)
+    inputs = [Inputs(*(torch.randn(size, generator=generator) for size in sizes)) for _ in chains]
+    gates = [given.vectors.double() @ given.weight.double().t() + given.bias for given in inputs]
+    exact = projected_lstms([doubled(one._replace(input_gates=g)) for one, g in zip(chains, gates)], rows, 3.0, 3.0)
+    given = [one._replace(input_gates=own) for one, own in zip(chains, inputs)]
+    for one, right in zip(projected_lstms_compiled(given, rows, 3.0, 3.0), exact):
+        assert max(errors(one, right)) < 1e-5
+
+
+@runs_here
 def test_weights_in_panels_give_the_same_bits_and_more_rows_than_steps_read_stay_as_they_are():
     shape = SHAPES["every number of rows"]
     given = chain(shape, batch_size=23)
