@@ -64,8 +64,9 @@ class ElmoEmbedder:
     sidecar_file : where the steady state is stored, if not as `sidecar.hdf5` beside `weight_file`. Without one it is
         computed from a few sentences of English.
     cached_words : how many words' vectors to remember, `4 * projection_dim` bytes each.
-    invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in, in a good half more time
-        (a sentence alone: five times). Without it they differ by up to 1e-6 of the largest number.
+    invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in. Words that are met for
+        the first time take up to twice as long; where the recurrence is not compiled, a sentence alone takes five times
+        as long. Without it vectors differ by up to 1e-6 of the largest number.
     weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"`: faster, and nearly the same vectors
         (`docs/performance.md`).
 

@@ -131,7 +131,7 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--invariant",
         action="store_true",
-        help="a sentence's vectors are the same in any batch, bit by bit; takes a good half longer",
+        help="a sentence's vectors are the same in any batch, bit by bit; new words take up to twice as long",
     )
     subparser.add_argument(
         "--weights",

@@ -14,16 +14,16 @@ local overrides = {
   validation_data_path: data + '/cmrc2018/cmrc2018_trial.json',
   'data_loader.batch_sampler.batch_size': 8,
   // Most passages are longer than the shipped window; these cost less.
-  'dataset_reader.window': 256,
-  'dataset_reader.stride': 192,
-  'validation_dataset_reader.window': 256,
-  'validation_dataset_reader.stride': 192,
-  'trainer.num_epochs': 3,
+  'dataset_reader.window': 160,
+  'dataset_reader.stride': 120,
+  'validation_dataset_reader.window': 160,
+  'validation_dataset_reader.stride': 120,
+  'trainer.num_epochs': 5,
 };
 local with_elmo = overrides + (import 'lib/stored_elmo.libsonnet');
 {
   task: 'Reading comprehension, Chinese',
-  data: 'DRCD, 4,000 questions in simplified script, to the trial part of CMRC 2018',
+  data: 'DRCD, 7,017 questions in simplified script, to the trial part of CMRC 2018',
   metrics: [
     { key: 'best_validation_f1', title: 'F1', scale: 100 },
     { key: 'best_validation_em', title: 'exact match', scale: 100 },
