@@ -23,7 +23,8 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
 
     # Parameters
 
-    weights : `"float32"` (the model itself), `"float16"` or `"int8"`; see `PackedMatrix`.
+    weights : `"float32"` (the model itself), `"float16"` or `"int8"`; see `PackedMatrix`, and for the steps of the
+        LSTMs under `"float16"`, where the recurrence is compiled, `PanelMatrix`.
 
     # Raises
 

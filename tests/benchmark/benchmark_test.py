@@ -24,7 +24,7 @@ from elmo_plugin.benchmark.shapes import lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
 from elmo_plugin.benchmark.training import steps, trainers
 from elmo_plugin.bilm.bilm import Bilm
-from elmo_plugin.bilm.ops.projected_lstm_compiled import why_not
+from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, why_not
 from elmo_plugin.bilm.options import BilmOptions
 
 CPU = torch.device("cpu")
@@ -108,6 +108,10 @@ def test_all_readers_give_the_same_vectors(widths):
     contenders = readers(options, CPU, sentences)
     is_compiled = projection_dim == 16 and why_not() is None
     assert (NOT_COMPILED in contenders) == is_compiled
+    if is_compiled:
+        contenders[NOT_COMPILED](sentences)
+        (reader,) = contenders[NOT_COMPILED].args
+        assert not isinstance(reader._reading_model().forward_lstm.layers[0].recurrent, PanelMatrix)
     ours = [contenders[name](sentences) for name in contenders if name not in (THEIRS, *PACKED.values())]
     assert len(ours) == 2 + is_compiled
     for one, *others in zip(*ours):

@@ -50,7 +50,7 @@ def test_the_model_itself_stays_as_it_is(bilm):
     assert with_weights(bilm, "float32") is bilm
 
 
-@pytest.mark.parametrize("weights", ["float32", "int8"])
+@pytest.mark.parametrize("weights", ["float32", "float16", "int8"])
 def test_a_reader_may_be_sent_to_another_process(bilm, weights):
     reader = SentenceReader(bilm, "zero", weights=weights)
     for one, other in zip(vectors(reader), vectors(pickle.loads(pickle.dumps(reader)))):
@@ -78,6 +78,13 @@ def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, is_compiled,
     if not is_compiled:
         assert are_side_by_side([weight, model.backward_lstm.layers[0].recurrent])
     assert model.encoder.embedding.weight is bilm.encoder.embedding.weight
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_steps_in_half_precision_are_compiled_too(bilm, weights):
+    layer = with_weights(bilm, weights).forward_lstm.layers[0]
+    is_compiled = weights == "float16" and why_not() is None
+    assert isinstance(layer.recurrent, PanelMatrix) == isinstance(layer.projection, PanelMatrix) == is_compiled
 
 
 def test_only_weights_of_float32_are_laid_out(bilm):

@@ -45,7 +45,8 @@ _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
 def forced(implementation: str) -> Iterator[None]:
     """
     Inside the context (and this thread) every operation runs as `"plain"`, `"fast"` or `"fixed"`, wherever its tensors
-    are; as `"plain"` where it has no such peer.
+    are; as `"plain"` where it has no such peer. `"fast"` is by torch's operations alone, so neither Triton's kernels
+    nor the compiled recurrence run. Weights that were packed or laid out before (`packing`) stay so.
 
     # Raises
 

@@ -12,7 +12,8 @@ second core, and has the library give each chain's product to a core, where core
 other. Large chains run one after another, each with the caches to itself.
 
 Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim` (the plain loop keeps about 15 of
-`cell_dim`). Where no gradient is wanted, `projected_lstm_reading` is for that; it keeps nothing but the outputs.
+`cell_dim`). Where no gradient is wanted, `projected_lstm_compiled` and `projected_lstm_reading` keep nothing but the
+outputs.
 """
 
 import math

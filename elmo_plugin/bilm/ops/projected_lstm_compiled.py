@@ -4,8 +4,8 @@ The recurrence of projected LSTM layers where nothing is kept for a way back, as
 
 Torch has a call for each product and each small operation of a step, its threads meet in each, and its products with
 few rows copy the weights before they multiply. `compiled/projected_lstm.c` reads them once a step, and a direction's
-thread goes through all steps without waiting for anybody. Besides, a row's numbers are the same bits whatever rows are
-beside it.
+thread goes through all steps without waiting for anybody. Besides, of the same gates a row's numbers are the same bits
+whatever rows are beside it.
 
 It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py). Where it is not, or
 the processor is another, `projected_lstm_reading` runs.
@@ -85,6 +85,7 @@ def projected_lstms_compiled(
         raise RuntimeError(f"The compiled recurrence can't run: {library}")
     num_threads = torch.get_num_threads()
     works = [_Work.of(chain, rows_per_step, num_threads) for chain in chains]
+    _check_alike(works)
     widths = works[0].memory.size(1), works[0].hidden.size(1)
     clips = [math.inf if clip is None else clip for clip in (cell_clip, projection_clip)]
     are_half = works[0].recurrent.dtype == torch.float16
@@ -133,7 +134,9 @@ class _Work(NamedTuple):
         `ValueError` for tensors that do not fit together.
         """
         # Under autocast they may have fewer bits.
-        hidden, memory = (state.float().clone(memory_format=torch.contiguous_format) for state in chain[1:3])
+        hidden, memory = (
+            state.detach().float().clone(memory_format=torch.contiguous_format) for state in chain[1:3]
+        )
         work = cls(
             chain.input_gates,
             outputs=hidden.new_empty(sum(rows_per_step), hidden.size(1)),
@@ -161,6 +164,9 @@ class _Work(NamedTuple):
         for name, tensor, shape in expected:
             if tuple(tensor.shape) != shape:
                 raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
+        for name, tensor, _ in expected:
+            if tensor.device.type != "cpu":
+                raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
         if rows and not 0 <= min(rows) <= max(rows) <= batch_size:
             raise ValueError(f"`rows_per_step` should be from 0 to {batch_size}, but it is {list(rows)}.")
 
@@ -177,6 +183,17 @@ class _Work(NamedTuple):
         """`gates`: those of that place."""
         tensors = self.hidden, self.memory, self.recurrent, self.projection, self.exposed, self.at_work
         return _Chain(*(tensor.data_ptr() for tensor in (gates, self.outputs[place], *tensors)))
+
+
+def _check_alike(works: Sequence[_Work]) -> None:
+    first = works[0]
+    for work in works:
+        if work.recurrent.dtype not in (torch.float32, torch.float16):
+            raise ValueError(f"Weights should be of float32 or float16, but they are {work.recurrent.dtype}.")
+        if work.recurrent.dtype != first.recurrent.dtype or work.projection.dtype != first.recurrent.dtype:
+            raise ValueError("The weights of all chains should have the same precision, but they have not.")
+        if work.hidden.shape != first.hidden.shape or work.memory.shape != first.memory.shape:
+            raise ValueError("All chains should have the same shapes, but they have not.")
 
 
 class _Chain(ctypes.Structure):
@@ -211,7 +228,10 @@ def _library() -> Union[Any, str]:
     """The program, or why there is none."""
     path = next((p for p in (Path(__file__).parent / name for name in FILE_NAMES) if p.is_file()), None)
     if path is None:
-        return "it was not compiled when the package was installed, for want of a C compiler with OpenMP for x86."
+        return (
+            "it was not compiled when the package was installed. With a C compiler that has OpenMP, for x86, "
+            "`python setup.py build_ext --inplace` in the project's root does it."
+        )
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -219,7 +239,7 @@ def _library() -> Union[Any, str]:
     if library.elmo_version() != VERSION:
         return f"{path.name} was compiled from another version of the package; install it again."
     if not library.elmo_can_run():
-        return "this processor has no AVX2, or no FMA."
+        return "this processor has no AVX2, FMA or F16C."
     library.elmo_projected_lstms.restype = None
     library.elmo_projected_lstms.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
     return library

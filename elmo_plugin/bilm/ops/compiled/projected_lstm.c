@@ -12,6 +12,7 @@
  * a row's result is the same to the bit in every batch.
  */
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <math.h>
 #include <omp.h>
@@ -97,9 +98,9 @@ INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t de
     for (int p = 0; p < PANELS; p++)
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; r++) {
-            const float *from = begin.numbers + p * begin.panel_stride + r * begin.row_stride;
-            sum[p][r][0] = begin.numbers ? _mm256_loadu_ps(from) : _mm256_setzero_ps();
-            sum[p][r][1] = begin.numbers ? _mm256_loadu_ps(from + 8) : _mm256_setzero_ps();
+            const int64_t at = p * begin.panel_stride + r * begin.row_stride;
+            sum[p][r][0] = begin.numbers ? _mm256_loadu_ps(begin.numbers + at) : _mm256_setzero_ps();
+            sum[p][r][1] = begin.numbers ? _mm256_loadu_ps(begin.numbers + at + 8) : _mm256_setzero_ps();
         }
     for (int64_t k = 0; k < depth; k++) {
 #pragma GCC unroll 8
@@ -166,7 +167,7 @@ static FAST void products(int64_t num_rows, int num_panels, int64_t depth, const
     else products_of(0, num_rows, num_panels, depth, rows, row_stride, weights, begin, sums);
 }
 
-/* e^x to 2 units of the last place; 0 far below and inf far above; not a number stays so. */
+/* e^x to 2 units of the last place, of -88 and 88 at most; not a number stays so. */
 INLINE __m256 exponential(__m256 x) {
     /* The bound comes first: _mm256_min_ps gives its second argument where one is not a number. */
     x = _mm256_max_ps(_mm256_set1_ps(-88.0f), _mm256_min_ps(_mm256_set1_ps(88.0f), x));
@@ -277,7 +278,11 @@ static FAST void run(const struct chain *chain, const struct sizes *sizes, int p
 
 int elmo_version(void) { return VERSION; }
 
-int elmo_can_run(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+int elmo_can_run(void) {
+    unsigned int a, b, c, d;
+    int has_half = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    return has_half && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 
 void elmo_projected_lstms(int num_chains, const struct chain *chains, const struct sizes *sizes, int num_threads) {
     if (num_threads <= 1) {
