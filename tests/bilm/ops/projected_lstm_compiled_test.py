@@ -23,6 +23,7 @@ from elmo_plugin.bilm.ops.projected_lstm_compiled import (
     why_not,
 )
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
+from tests.bilm.ops.projected_lstm_test import random_inputs
 
 SOURCE = Path(projected_lstm_compiled.__file__).parent / "compiled" / "projected_lstm.c"
 
@@ -41,11 +42,8 @@ SHAPES = {
 all_shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 
 
-WEIGHTS = ("weight_recurrent", "weight_projection")
-
-
 def weights_in(chains, dtype):
-    return [one._replace(**dict(zip(WEIGHTS, in_panels(*one[3:], dtype=dtype)))) for one in chains]
+    return [Chain(*one[:3], *in_panels(*one[3:], dtype=dtype)) for one in chains]
 
 
 @pytest.fixture
@@ -56,14 +54,9 @@ def threads():
     torch.set_num_threads(before)
 
 
-def chain(shape, seed=0, batch_size=None, scale=1.0):
-    rows, cell_dim, projection_dim = shape
-    batch_size = max(rows, default=2) if batch_size is None else batch_size
-    generator = torch.Generator().manual_seed(seed)
-    sizes = [(sum(rows), 4 * cell_dim), (batch_size, projection_dim), (batch_size, cell_dim)]
-    weights = [(4 * cell_dim, projection_dim), (projection_dim, cell_dim)]
-    given = [scale * torch.randn(size, generator=generator) for size in sizes]
-    return Chain(*given, *(torch.randn(size, generator=generator) / size[1] ** 0.5 for size in weights))
+def chain(shape, seed=0, batch_size=None):
+    batch_size = max(shape[0], default=2) if batch_size is None else batch_size
+    return Chain(*(tensor.float() for tensor in random_inputs((batch_size, *shape), seed)))
 
 
 def doubled(one):
@@ -115,18 +108,17 @@ def test_weights_in_panels_give_the_same_bits_and_more_rows_than_steps_read_stay
     shape = SHAPES["every number of rows"]
     given = chain(shape, batch_size=23)
     (plain,) = projected_lstms_compiled([given], shape[0], 3.0, 3.0)
-    recurrent, projection = in_panels(given.weight_recurrent, given.weight_projection)
-    laid_out = given._replace(weight_recurrent=recurrent, weight_projection=projection)
-    (found,) = projected_lstms_compiled([laid_out], shape[0], 3.0, 3.0)
+    (found,) = projected_lstms_compiled(weights_in([given], torch.float32), shape[0], 3.0, 3.0)
     assert all(torch.equal(one, other) for one, other in zip(found, plain))
     assert torch.equal(found.hidden[20:], given.hidden[20:]) and torch.equal(found.memory[20:], given.memory[20:])
 
 
 @runs_here
-@pytest.mark.parametrize("shape", [SHAPES["every number of rows"], ([9, 7, 2, 1], 528, 272)], ids=str)
-def test_in_half_precision_it_is_that_of_rounded_weights(shape):
+@pytest.mark.parametrize("name", ["every number of rows", "wider than what is added up at once"])
+def test_in_half_precision_it_is_that_of_rounded_weights(name):
+    shape = SHAPES[name]
     chains = [chain(shape, seed) for seed in range(2)]
-    rounded = [one._replace(**{name: getattr(one, name).half().float() for name in WEIGHTS}) for one in chains]
+    rounded = [Chain(*one[:3], *(weight.half().float() for weight in one[3:])) for one in chains]
     exact = projected_lstms([doubled(one) for one in rounded], shape[0], 3.0, 3.0)
     for one, right in zip(projected_lstms_compiled(weights_in(chains, torch.float16), shape[0], 3.0, 3.0), exact):
         assert max(errors(one, right)) < 1e-5 * float(right.memory.abs().max())

@@ -8,8 +8,8 @@
  * threads for all of its steps. Where one has several, these share cells and columns, and wait for each other twice a
  * step.
  *
- * Every number is a sum from the first product to the last, in that order, whatever the rows beside it and the threads:
- * a row's result is the same to the bit in every batch.
+ * Every number is a sum of sums of DEPTH products, all from the first to the last, whatever the rows beside it and the
+ * threads: a row's result is the same to the bit in every batch.
  */
 
 #include <cpuid.h>
@@ -89,7 +89,8 @@ struct place {
 
 /*
  * sums[p][r][:] = begin[p][r][:] + rows[r][0:depth] panel[p]  for ROWS rows and PANELS panels of WIDTH columns.
- * `begin` may be the sums themselves; where it has no numbers, sums begin with zeros.
+ * `begin`, which may be the sums themselves, is added last, so that a long sum is one of shorter ones, and rounded
+ * less; where it has no numbers, nothing is added.
  */
 INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t depth, const float *rows,
                     int64_t row_stride, struct weights weights, struct place begin, struct place sums) {
@@ -97,11 +98,7 @@ INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t de
 #pragma GCC unroll 8
     for (int p = 0; p < PANELS; p++)
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
-            const int64_t at = p * begin.panel_stride + r * begin.row_stride;
-            sum[p][r][0] = begin.numbers ? _mm256_loadu_ps(begin.numbers + at) : _mm256_setzero_ps();
-            sum[p][r][1] = begin.numbers ? _mm256_loadu_ps(begin.numbers + at + 8) : _mm256_setzero_ps();
-        }
+        for (int r = 0; r < ROWS; r++) sum[p][r][0] = sum[p][r][1] = _mm256_setzero_ps();
     for (int64_t k = 0; k < depth; k++) {
 #pragma GCC unroll 8
         for (int p = 0; p < PANELS; p++) {
@@ -120,6 +117,11 @@ INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t de
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; r++) {
             float *to = sums.numbers + p * sums.panel_stride + r * sums.row_stride;
+            if (begin.numbers) {
+                const float *from = begin.numbers + p * begin.panel_stride + r * begin.row_stride;
+                sum[p][r][0] = _mm256_add_ps(sum[p][r][0], _mm256_loadu_ps(from));
+                sum[p][r][1] = _mm256_add_ps(sum[p][r][1], _mm256_loadu_ps(from + 8));
+            }
             _mm256_storeu_ps(to, sum[p][r][0]);
             _mm256_storeu_ps(to + 8, sum[p][r][1]);
         }
