@@ -67,9 +67,8 @@ def laid_out(bilm: Bilm) -> Bilm:
 
 def _for_steps(layers: Sequence[ProjectedLstmLayer]) -> List[Sequence[Union[Tensor, PanelMatrix]]]:
     """The recurrent matrix and the projection of each."""
-    recurrent, projections = (
-        [getattr(layer, name).detach() for layer in layers] for name in ("weight_recurrent", "weight_projection")
-    )
+    recurrent = [layer.weight_recurrent.detach() for layer in layers]
+    projections = [layer.weight_projection.detach() for layer in layers]
     if is_compiled(projections[0]):
         return [in_panels(*matrices) for matrices in zip(recurrent, projections)]
     return list(zip(torch.stack(recurrent), torch.stack(projections)))

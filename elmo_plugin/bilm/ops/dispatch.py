@@ -131,9 +131,9 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
         return projected_lstms_compiled
     if not isinstance(weight_projection, Tensor):
         return projected_lstms_reading
-    reading = projected_lstms_compiled if is_compiled(weight_projection) else None
+    may_compile = is_compiled(weight_projection)
     if is_fixed():
-        return reading or projected_lstms_fixed
+        return projected_lstms_compiled if may_compile else projected_lstms_fixed
     if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):
         # Triton is not everywhere, and takes a while to import.
         from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
@@ -142,8 +142,9 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
     tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
     if not is_fast(*tensors):
         return plain_lstm.projected_lstms
-    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return projected_lstms_buffered if needs_gradient else reading or projected_lstms_reading
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return projected_lstms_buffered
+    return projected_lstms_compiled if may_compile else projected_lstms_reading
 
 
 def char_convolutions(
