@@ -12,6 +12,8 @@ or with uv from this folder, where pyproject.toml overrides AllenNLP's old pins.
 An upper bound or an excluded version stands only where that version was seen to break.
 """
 
+from glob import glob
+
 from setuptools import Extension, find_packages, setup
 
 INSTALL_REQUIRES = [
@@ -46,13 +48,14 @@ EXTRAS_REQUIRE = {
     "test": ["pytest>=8"],
 }
 
-# What elmo_plugin/bilm/ops/projected_lstm_compiled.py loads.  It is no module of Python, and lies in a
-# folder that is no package, so that nobody tries to import it.  Where it can't be compiled (no
-# compiler, another processor) the package is installed without it, and torch's own products are
-# used, which take longer.
-RECURRENCE = Extension(
-    "elmo_plugin.bilm.ops.compiled.projected_lstm",
-    sources=["elmo_plugin/bilm/ops/compiled/projected_lstm.c"],
+# What elmo_plugin/bilm/ops/compiled_program.py loads.  It is no module of Python, and lies in a folder
+# that is no package, so that nobody tries to import it.  Where it can't be compiled (no compiler,
+# another processor) the package is installed without it, and torch's own products are used, which
+# take longer.
+PROGRAM = Extension(
+    "elmo_plugin.bilm.ops.compiled.program",
+    sources=sorted(glob("elmo_plugin/bilm/ops/compiled/*.c")),
+    depends=glob("elmo_plugin/bilm/ops/compiled/*.h"),
     extra_compile_args=["-O3", "-fopenmp"],
     extra_link_args=["-fopenmp"],
     optional=True,
@@ -64,7 +67,7 @@ setup(
     description="ELMo for AllenNLP on today's torch: pretrain, export, adapt and use it",
     packages=find_packages(include=["elmo_plugin", "elmo_plugin.*"]),
     package_data={"elmo_plugin": ["**/*.txt", "**/*.json"]},
-    ext_modules=[RECURRENCE],
+    ext_modules=[PROGRAM],
     python_requires=">=3.10",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

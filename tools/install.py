@@ -29,17 +29,17 @@ from tools.interpreters import NoInterpreterError, ask, candidates, choose, prob
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = "elmo-plugin-install.json"
-# The last one is compiled.
-MADE_FROM = ("requirements.txt", "setup.py", "elmo_plugin/bilm/ops/compiled/projected_lstm.c")
+# The last ones are compiled.
+MADE_FROM = ("requirements.txt", "setup.py", "elmo_plugin/bilm/ops/compiled/*.[ch]")
 LENT_TORCH = "elmo_plugin_lent_torch.pth"
 TORCH_LINE = re.compile(r"(torch|torchvision|triton|nvidia-[\w.-]+|cuda-[\w.-]+)==")
 TRY_ALL = (
     "import allennlp.commands, numpy, platform, spacy, torch, elmo_plugin;"
     "from allennlp.version import VERSION;"
-    "from elmo_plugin.bilm.ops.projected_lstm_compiled import why_not;"
+    "from elmo_plugin.bilm.ops.compiled_program import why_not;"
     "print(f'Installed: Python {platform.python_version()}, AllenNLP {VERSION}, '"
     "f'torch {torch.__version__}, NumPy {numpy.__version__}, spaCy {spacy.__version__}');"
-    "print('The recurrence is compiled.' if why_not() is None else f'The recurrence is not compiled: {why_not()}')"
+    "print('The program in C is compiled.' if why_not() is None else f'The program in C is not compiled: {why_not()}')"
 )
 
 
@@ -55,7 +55,8 @@ def lines_to_install(lock, own_torch):
 
 def fingerprint(root):
     """Changes where what has to be installed changes."""
-    content = b"\0".join((root / name).read_bytes() for name in MADE_FROM)
+    paths = (path for pattern in MADE_FROM for path in sorted(root.glob(pattern)))
+    content = b"\0".join(path.read_bytes() for path in paths)
     return hashlib.sha256(content).hexdigest()
 
 

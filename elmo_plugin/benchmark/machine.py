@@ -5,7 +5,7 @@ from typing import Callable, NamedTuple, Optional
 
 import torch
 
-from elmo_plugin.bilm.ops.projected_lstm_compiled import why_not
+from elmo_plugin.bilm.ops.compiled_program import why_not
 
 # Of the square matrices multiplied for the peak, and of the array read for the bandwidth, in numbers.
 _SIDE, _NUM_READ = 2048, 1 << 26
@@ -17,7 +17,7 @@ class Machine(NamedTuple):
     threads : of torch.
     peak : products of large `float32` matrices, in operations a second (a multiplication and an addition are two).
     bandwidth : bytes a second, read one after the other.
-    no_program : why the compiled recurrence can't run here; `None` where it can.
+    no_program : why the compiled program can't run here; `None` where it can.
     """
 
     device: str

@@ -60,7 +60,7 @@ def table(cases: List[Case], machine: Machine) -> str:
     """Markdown."""
     lines = [
         f"{machine.device}, {machine.threads} thread(s): products of float32 up to {machine.peak / 1e9:,.1f} GFLOP/s, "
-        f"memory read at {machine.bandwidth / 1e9:,.1f} GB/s.{_recurrence(machine)}",
+        f"memory read at {machine.bandwidth / 1e9:,.1f} GB/s.{_program(machine)}",
         "",
         "| | contender | tokens/s | ratio | of the peak | memory | error |",
         "|---|---|---|---|---|---|---|",
@@ -81,12 +81,12 @@ def table(cases: List[Case], machine: Machine) -> str:
     return "\n".join(lines)
 
 
-def _recurrence(machine: Machine) -> str:
+def _program(machine: Machine) -> str:
     if not machine.device.startswith("cpu"):
         return ""
     if machine.no_program is None:
-        return " The recurrence is compiled."
-    return f" The recurrence is of torch's products; compiled it would be faster, but {machine.no_program}"
+        return " The program in C is compiled."
+    return f" All is of torch's products; the program in C would be faster, but {machine.no_program}"
 
 
 def _megabytes(number: Optional[int]) -> str:

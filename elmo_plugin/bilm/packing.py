@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder
+from elmo_plugin.bilm.ops.compiled_program import PanelMatrix
 from elmo_plugin.bilm.ops.dispatch import is_compiled
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, PackedMatrix, check_precision
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
-from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, in_panels
+from elmo_plugin.bilm.ops.projected_lstm_compiled import in_panels
 from elmo_plugin.bilm.projected_lstm import ProjectedLstmLayer
 
 

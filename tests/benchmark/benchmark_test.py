@@ -24,7 +24,7 @@ from elmo_plugin.benchmark.shapes import lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
 from elmo_plugin.benchmark.training import steps, trainers
 from elmo_plugin.bilm.bilm import Bilm
-from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, why_not
+from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.options import BilmOptions
 
 CPU = torch.device("cpu")
@@ -151,7 +151,7 @@ def test_the_report_gives_rates_ratios_and_shares():
     assert (ours["tokens_per_second"], ours["ratio"], ours["share_of_peak"]) == (100.0, 4.0, 0.1)
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
     assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
-    assert "read at 1.0 GB/s. The recurrence is compiled.\n" in table([case], machine)
+    assert "read at 1.0 GB/s. The program in C is compiled.\n" in table([case], machine)
     assert "would be faster, but it was not." in table([case], machine._replace(no_program="it was not."))
     assert "read at 1.0 GB/s.\n" in table([case], machine._replace(device="cuda:0"))
 

@@ -12,7 +12,7 @@ from elmo_plugin.bilm.dump import DumpSettings, write_dump
 from elmo_plugin.bilm.dump_writers import describe_store
 from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
 from elmo_plugin.bilm.ops.dispatch import forced
-from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, why_not
+from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.ops.projected_lstm_reading import are_side_by_side
 from elmo_plugin.bilm.packing import laid_out, with_weights
 from elmo_plugin.bilm.weights import load_bilm
@@ -62,7 +62,7 @@ def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, is_compiled,
     if not is_compiled:
         monkeypatch.setattr(packing, "is_compiled", lambda weight: False)
     elif why_not() is not None:
-        pytest.skip(f"the compiled recurrence can't run: {why_not()}")
+        pytest.skip(f"the compiled program can't run: {why_not()}")
     lengths = torch.tensor([5, 3, 1])
     given = torch.randn(3, 5, bilm.options.projection_dim, generator=torch.Generator().manual_seed(1)), lengths
     model = laid_out(bilm)

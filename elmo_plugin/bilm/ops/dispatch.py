@@ -25,10 +25,11 @@ from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
 from elmo_plugin.bilm.ops import projected_lstm_compiled as compiled_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
+from elmo_plugin.bilm.ops.compiled_program import PanelMatrix
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
-from elmo_plugin.bilm.ops.projected_lstm_compiled import PanelMatrix, projected_lstms_compiled
+from elmo_plugin.bilm.ops.projected_lstm_compiled import projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 

@@ -4,48 +4,26 @@ The recurrence of projected LSTM layers where nothing is kept for a way back, as
 
 Torch has a call for each product and each small operation of a step, its threads meet in each, and its products with
 few rows copy the weights before they multiply. `compiled/projected_lstm.c` reads them once a step, and a direction's
-thread goes through all steps without waiting for anybody. Besides, of the same gates a row's numbers are the same bits
-whatever rows are beside it.
+thread goes through all steps without waiting for anybody.
 
-It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py). Where it is not, or
-the processor is another, `projected_lstm_reading` runs.
+Where the program is not (`compiled_program`), `projected_lstm_reading` runs.
 """
 
 import ctypes
 import math
-from functools import lru_cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 
-FILE_NAMES = [f"compiled/projected_lstm{suffix}" for suffix in EXTENSION_SUFFIXES]
-# All as in the program.
-VERSION, WIDTH, MAX_CHAINS = 1, 16, 8
+# As in the program.
+MAX_CHAINS = 8
 # Whose input gates are held at once, from both directions of the original model 128 MB.
 TOKENS_AT_ONCE = 1024
-
-
-class PanelMatrix:
-    """
-    Weights as the program reads them: panels of `WIDTH` columns of each of a step's gates.
-
-    # Parameters
-
-    weight : one that is of `float32` on a CPU. Shape: (out, in), `out` a multiple of `num_gates * WIDTH`
-    num_gates : whose columns lie one behind the other in `weight`.
-    dtype : `torch.float32`, or `torch.float16`, each weight rounded to it; sums are in `float32` in any case.
-    """
-
-    def __init__(self, weight: Tensor, num_gates: int = 1, dtype: torch.dtype = torch.float32) -> None:
-        by_panel = weight.detach().to(dtype).view(num_gates, -1, WIDTH, weight.size(1))
-        # Shape: (out / num_gates / WIDTH, num_gates, in, WIDTH)
-        self.panels = by_panel.permute(1, 0, 3, 2).contiguous()
 
 
 def in_panels(
@@ -61,12 +39,6 @@ def is_for(weight_projection: Tensor) -> bool:
     return is_suited and all(size % WIDTH == 0 for size in weight_projection.shape) and why_not() is None
 
 
-def why_not() -> Optional[str]:
-    """Why the program can't run here; `None` if it can."""
-    found = _library()
-    return found if isinstance(found, str) else None
-
-
 def projected_lstms_compiled(
     chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
 ) -> List[ChainOutput]:
@@ -80,9 +52,7 @@ def projected_lstms_compiled(
     `RuntimeError` where the program can't run; `ValueError` for tensors that do not fit together, as it would read
     beyond them.
     """
-    library = _library()
-    if isinstance(library, str):
-        raise RuntimeError(f"The compiled recurrence can't run: {library}")
+    library = program()
     num_threads = torch.get_num_threads()
     works = [_Work.of(chain, rows_per_step, num_threads) for chain in chains]
     _check_alike(works)
@@ -221,25 +191,3 @@ def _panels(chain: Chain) -> List[Tensor]:
     else:
         matrices = in_panels(chain.weight_recurrent, chain.weight_projection)
     return [matrix.panels for matrix in matrices]
-
-
-@lru_cache(maxsize=None)
-def _library() -> Union[Any, str]:
-    """The program, or why there is none."""
-    path = next((p for p in (Path(__file__).parent / name for name in FILE_NAMES) if p.is_file()), None)
-    if path is None:
-        return (
-            "it was not compiled when the package was installed. With a C compiler that has OpenMP, for x86, "
-            "`python setup.py build_ext --inplace` in the project's root does it."
-        )
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        return f"{path.name} can't be loaded: {error}."
-    if library.elmo_version() != VERSION:
-        return f"{path.name} was compiled from another version of the package; install it again."
-    if not library.elmo_can_run():
-        return "this processor has no AVX2, FMA or F16C."
-    library.elmo_projected_lstms.restype = None
-    library.elmo_projected_lstms.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
-    return library

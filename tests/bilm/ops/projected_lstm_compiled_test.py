@@ -1,33 +1,20 @@
 """The compiled recurrence against its definition: any rows, steps, chains and threads, and every row by itself."""
 
-import ctypes
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 import torch
 
 from elmo_plugin.bilm.ops import dispatch, projected_lstm_compiled
+from elmo_plugin.bilm.ops.compiled_program import why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
-from elmo_plugin.bilm.ops.projected_lstm_compiled import (
-    FILE_NAMES,
-    PanelMatrix,
-    _library,
-    in_panels,
-    is_for,
-    projected_lstms_compiled,
-    why_not,
-)
+from elmo_plugin.bilm.ops.projected_lstm_compiled import in_panels, is_for, projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import random_inputs
 
-SOURCE = Path(projected_lstm_compiled.__file__).parent / "compiled" / "projected_lstm.c"
-
-runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled recurrence can't run: {why_not()}")
+runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
 
 # Rows of each step, cell_dim, projection_dim.
 SHAPES = {
@@ -254,84 +241,3 @@ def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
     with dispatch.forced("fixed"):
         assert dispatch._recurrence_of([of_inputs[0]]) is projected_lstms_compiled
         assert dispatch._recurrence_of([of_inputs[1]]) is projected_lstms_fixed
-
-
-@pytest.fixture
-def no_program(tmp_path, monkeypatch):
-    """A folder where it is looked for."""
-    monkeypatch.setattr(projected_lstm_compiled, "__file__", str(tmp_path / "projected_lstm_compiled.py"))
-    (tmp_path / "compiled").mkdir()
-    _library.cache_clear()
-    yield tmp_path
-    _library.cache_clear()
-
-
-def test_without_the_program_it_says_why_and_the_others_run(no_program):
-    assert "was not compiled when the package was installed" in why_not()
-    given = chain(([2], 16, 16))
-    assert not is_for(given.weight_projection)
-    with pytest.raises(RuntimeError, match="can't run: it was not compiled"):
-        projected_lstms_compiled([given], [2], None, None)
-    with dispatch.forced("fixed"):
-        assert dispatch._recurrence_of([given]) is projected_lstms_fixed
-
-
-def test_a_file_that_can_not_be_loaded_is_told(no_program):
-    (no_program / FILE_NAMES[0]).write_bytes(b"no program")
-    assert "can't be loaded" in why_not()
-
-
-def compiled(source, folder):
-    result = folder / FILE_NAMES[0]
-    command = ["cc", "-O1", "-fopenmp", "-shared", "-fPIC", str(source), "-o", str(result)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-@pytest.fixture
-def compiler(tmp_path):
-    """Skips where there is none that could do it."""
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler is at hand")
-    probe, folder = tmp_path / "probe.c", tmp_path / "probe"
-    (folder / "compiled").mkdir(parents=True)
-    probe.write_text("#include <immintrin.h>\n#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n")
-    if compiled(probe, folder).returncode != 0:
-        pytest.skip("the C compiler has no OpenMP, or is not for x86")
-
-
-def test_the_source_compiles_as_it_is_now_and_computes_the_same(no_program, compiler):
-    done = compiled(SOURCE, no_program)
-    assert done.returncode == 0, done.stderr
-    if why_not() is not None:
-        pytest.skip(why_not())
-    rows = SHAPES["every number of rows"][0]
-    given = chain(SHAPES["every number of rows"])
-    (exact,) = projected_lstms([doubled(given)], rows, 3.0, 3.0)
-    for dtype, tolerance in [(torch.float32, 1e-5), (torch.float16, 1e-2)]:
-        (found,) = projected_lstms_compiled(weights_in([given], dtype), rows, 3.0, 3.0)
-        assert max(errors(found, exact)) < tolerance
-
-
-def test_a_program_of_another_version_is_refused(no_program, compiler):
-    text, version = SOURCE.read_text(encoding="utf-8"), f"#define VERSION {projected_lstm_compiled.VERSION}\n"
-    assert version in text
-    older = no_program / "older.c"
-    older.write_text(text.replace(version, "#define VERSION 0\n"), encoding="utf-8")
-    assert compiled(older, no_program).returncode == 0
-    assert "compiled from another version of the package" in why_not()
-
-
-def test_both_sides_have_the_same_numbers():
-    text = SOURCE.read_text(encoding="utf-8")
-    for name in ("VERSION", "WIDTH", "MAX_CHAINS"):
-        assert f"#define {name} {getattr(projected_lstm_compiled, name)}\n" in text
-    assert ctypes.sizeof(projected_lstm_compiled._Chain) == 8 * ctypes.sizeof(ctypes.c_void_p)
-
-
-def test_panels_hold_each_weight_once():
-    weight = torch.arange(4 * 32 * 3, dtype=torch.float32).view(4 * 32, 3)
-    panels = PanelMatrix(weight, num_gates=4).panels
-    assert panels.shape == (2, 4, 3, 16)
-    # Gate 2, cell 17 (the second panel's second column), input 1.
-    assert panels[1, 2, 1, 1] == weight[2 * 32 + 17, 1]
-    assert torch.equal(panels.flatten().sort().values, weight.flatten())

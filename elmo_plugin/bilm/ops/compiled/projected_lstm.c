@@ -2,34 +2,20 @@
  * The recurrence of projected LSTM layers, for processors with AVX2 and FMA. projected_lstm_compiled.py calls it; the
  * formula and the names are those of projected_lstm.py.
  *
- * A step is two products with few rows. Weights lie in panels of WIDTH columns, so each of them is read once, in the
- * order in which it lies in memory, for up to MAX_ROWS rows that are held in registers; the activations follow while
- * the gates of WIDTH cells are still in the first cache. Directions know nothing of each other, so each has its own
- * threads for all of its steps. Where one has several, these share cells and columns, and wait for each other twice a
- * step.
- *
- * Every number is a sum of sums of DEPTH products, all from the first to the last, whatever the rows beside it and the
- * threads: a row's result is the same to the bit in every batch.
+ * A step is two products with few rows (products.h); the activations follow while the gates of WIDTH cells are still in
+ * the first cache. Directions know nothing of each other, so each has its own threads for all of its steps. Where one
+ * has several, these share cells and columns, and wait for each other twice a step.
  */
 
-#include <cpuid.h>
-#include <immintrin.h>
-#include <math.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 
-/* projected_lstm_compiled.py has the same number; one more whenever what is called here changes. */
-#define VERSION 1
-#define WIDTH 16
-#define MAX_ROWS 6
-/* So many of a sum's products are added before the next panel: WIDTH columns of them are half of a first cache. */
-#define DEPTH 256
+#include "products.h"
+
+/* projected_lstm_compiled.py has the same number. */
 #define MAX_CHAINS 8
-#define FAST __attribute__((target("avx2,fma,f16c")))
-#define INLINE static inline __attribute__((always_inline)) FAST
 
 /* One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise. */
 struct chain {
@@ -50,13 +36,6 @@ struct sizes {
     int64_t are_half;                 /* whether weights have half precision; all else is float in any case */
 };
 
-/* A part of a matrix in panels. */
-struct weights {
-    const void *numbers;
-    int64_t start, panel_stride;
-    int are_half;
-};
-
 struct meeting {
     atomic_int arrived, number;
 };
@@ -74,99 +53,6 @@ static void meet(struct meeting *meeting, int parts) {
         if (turn < 2000) _mm_pause();
         else sched_yield();
     }
-}
-
-INLINE __m256 eight(const void *numbers, int64_t place, const int HALF) {
-    if (HALF) return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)numbers + place)));
-    return _mm256_loadu_ps((const float *)numbers + place);
-}
-
-/* Rows and columns of numbers that a product begins with, or its sums; strides are in numbers. */
-struct place {
-    float *numbers;
-    int64_t row_stride, panel_stride;
-};
-
-/*
- * sums[p][r][:] = begin[p][r][:] + rows[r][0:depth] panel[p]  for ROWS rows and PANELS panels of WIDTH columns.
- * `begin`, which may be the sums themselves, is added last, so that a long sum is one of shorter ones, and rounded
- * less; where it has no numbers, nothing is added.
- */
-INLINE void product(const int ROWS, const int PANELS, const int HALF, int64_t depth, const float *rows,
-                    int64_t row_stride, struct weights weights, struct place begin, struct place sums) {
-    __m256 sum[4][MAX_ROWS][2];
-#pragma GCC unroll 8
-    for (int p = 0; p < PANELS; p++)
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) sum[p][r][0] = sum[p][r][1] = _mm256_setzero_ps();
-    for (int64_t k = 0; k < depth; k++) {
-#pragma GCC unroll 8
-        for (int p = 0; p < PANELS; p++) {
-            const int64_t at = weights.start + p * weights.panel_stride + k * WIDTH;
-            __m256 first = eight(weights.numbers, at, HALF), second = eight(weights.numbers, at + 8, HALF);
-#pragma GCC unroll 8
-            for (int r = 0; r < ROWS; r++) {
-                __m256 number = _mm256_broadcast_ss(rows + r * row_stride + k);
-                sum[p][r][0] = _mm256_fmadd_ps(first, number, sum[p][r][0]);
-                sum[p][r][1] = _mm256_fmadd_ps(second, number, sum[p][r][1]);
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int p = 0; p < PANELS; p++)
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
-            float *to = sums.numbers + p * sums.panel_stride + r * sums.row_stride;
-            if (begin.numbers) {
-                const float *from = begin.numbers + p * begin.panel_stride + r * begin.row_stride;
-                sum[p][r][0] = _mm256_add_ps(sum[p][r][0], _mm256_loadu_ps(from));
-                sum[p][r][1] = _mm256_add_ps(sum[p][r][1], _mm256_loadu_ps(from + 8));
-            }
-            _mm256_storeu_ps(to, sum[p][r][0]);
-            _mm256_storeu_ps(to + 8, sum[p][r][1]);
-        }
-}
-
-/* `product` of any number of rows and panels. */
-INLINE void products_of(const int HALF, int64_t num_rows, int num_panels, int64_t depth, const float *rows,
-                        int64_t row_stride, struct weights weights, struct place begin, struct place sums) {
-    int at_once = num_rows == 1 ? 4 : num_rows <= 3 ? 2 : 1;
-    for (int panel = 0; panel < num_panels; panel += at_once) {
-        if (num_panels - panel < at_once) at_once = 1;
-        struct weights own = weights;
-        own.start += panel * weights.panel_stride;
-        int64_t left = num_rows, groups = (num_rows + MAX_ROWS - 1) / MAX_ROWS;
-        for (int64_t row = 0; left > 0; groups--) {
-            int64_t count = (left + groups - 1) / groups;
-            struct place from = begin, to = sums;
-            if (from.numbers) from.numbers += panel * begin.panel_stride + row * begin.row_stride;
-            to.numbers += panel * sums.panel_stride + row * sums.row_stride;
-#define PRODUCT(ROWS, PANELS) product(ROWS, PANELS, HALF, depth, rows + row * row_stride, row_stride, own, from, to)
-            if (at_once == 4) PRODUCT(1, 4);
-            else if (at_once == 2) switch (count) {
-                case 1: PRODUCT(1, 2); break;
-                case 2: PRODUCT(2, 2); break;
-                default: PRODUCT(3, 2);
-            }
-            else switch (count) {
-                case 1: PRODUCT(1, 1); break;
-                case 2: PRODUCT(2, 1); break;
-                case 3: PRODUCT(3, 1); break;
-                case 4: PRODUCT(4, 1); break;
-                case 5: PRODUCT(5, 1); break;
-                default: PRODUCT(6, 1);
-            }
-#undef PRODUCT
-            row += count;
-            left -= count;
-        }
-    }
-}
-
-static FAST void products(int64_t num_rows, int num_panels, int64_t depth, const float *rows, int64_t row_stride,
-                          struct weights weights, struct place begin, struct place sums) {
-    if (weights.are_half) products_of(1, num_rows, num_panels, depth, rows, row_stride, weights, begin, sums);
-    else products_of(0, num_rows, num_panels, depth, rows, row_stride, weights, begin, sums);
 }
 
 /* e^x to 2 units of the last place, of -88 and 88 at most; not a number stays so. */
@@ -251,39 +137,24 @@ static FAST void run(const struct chain *chain, const struct sizes *sizes, int p
         const int64_t rows = sizes->rows_per_step[step];
         const struct place sums = {gates, WIDTH, gate_stride};
         for (int64_t block = first_block; block < last_block; block++) {
-            struct place begin = {(float *)given + block * WIDTH, 4 * cell_dim, cell_dim};
-            for (int64_t k = 0; k < dim; k += DEPTH) {
-                recurrent.start = (block * 4 * dim + k) * WIDTH;
-                products(rows, 4, dim - k < DEPTH ? dim - k : DEPTH, chain->hidden + k, dim, recurrent, begin, sums);
-                begin = sums;
-            }
+            const struct place begin = {(float *)given + block * WIDTH, 4 * cell_dim, cell_dim};
+            recurrent.start = block * 4 * dim * WIDTH;
+            products(rows, 4, dim, chain->hidden, dim, recurrent, begin, sums);
             set_cells(rows, gates, gate_stride, sizes->cell_clip, chain->memory + block * WIDTH,
                       chain->exposed + block * WIDTH, cell_dim);
         }
         meet(meeting, parts);
         float *own = outputs + first_panel * WIDTH;
         const struct place projected = {own, dim, WIDTH};
-        struct place begin = {0, 0, 0};
-        for (int64_t k = 0; k < cell_dim; k += DEPTH) {
-            projection.start = (first_panel * cell_dim + k) * WIDTH;
-            products(rows, (int)(last_panel - first_panel), cell_dim - k < DEPTH ? cell_dim - k : DEPTH,
-                     chain->exposed + k, cell_dim, projection, begin, projected);
-            begin = projected;
-        }
+        const struct place nothing = {0, 0, 0};
+        projection.start = first_panel * cell_dim * WIDTH;
+        products(rows, (int)(last_panel - first_panel), cell_dim, chain->exposed, cell_dim, projection, nothing, projected);
         clip_and_keep(rows, (last_panel - first_panel) * WIDTH, sizes->projection_clip, own,
                       chain->hidden + first_panel * WIDTH, dim);
         meet(meeting, parts);
         given += rows * 4 * cell_dim;
         outputs += rows * dim;
     }
-}
-
-int elmo_version(void) { return VERSION; }
-
-int elmo_can_run(void) {
-    unsigned int a, b, c, d;
-    int has_half = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-    return has_half && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 void elmo_projected_lstms(int num_chains, const struct chain *chains, const struct sizes *sizes, int num_threads) {

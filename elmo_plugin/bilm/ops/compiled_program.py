@@ -1,0 +1,77 @@
+"""
+The program in C whose operations are fast peers of others where nothing is kept for a way back, for processors with
+AVX2: whether it is here and can run, and weights as it reads them.
+
+It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py). Of the same inputs a
+row's numbers are the same bits whatever rows are beside it, in every operation of it.
+"""
+
+import ctypes
+from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import torch
+from torch import Tensor
+
+FILE_NAMES = [f"compiled/program{suffix}" for suffix in EXTENSION_SUFFIXES]
+# All as in the program.
+VERSION, WIDTH = 2, 16
+
+
+class PanelMatrix:
+    """
+    Weights as the program reads them: panels of `WIDTH` columns of each of a step's gates.
+
+    # Parameters
+
+    weight : one that is of `float32` on a CPU. Shape: (out, in), `out` a multiple of `num_gates * WIDTH`
+    num_gates : whose columns lie one behind the other in `weight`.
+    dtype : `torch.float32`, or `torch.float16`, each weight rounded to it; sums are in `float32` in any case.
+    """
+
+    def __init__(self, weight: Tensor, num_gates: int = 1, dtype: torch.dtype = torch.float32) -> None:
+        by_panel = weight.detach().to(dtype).view(num_gates, -1, WIDTH, weight.size(1))
+        # Shape: (out / num_gates / WIDTH, num_gates, in, WIDTH)
+        self.panels = by_panel.permute(1, 0, 3, 2).contiguous()
+
+
+def why_not() -> Optional[str]:
+    """Why the program can't run here; `None` if it can."""
+    found = _loaded()
+    return found if isinstance(found, str) else None
+
+
+def program() -> Any:
+    """
+    # Raises
+
+    `RuntimeError` where it can't run.
+    """
+    found = _loaded()
+    if isinstance(found, str):
+        raise RuntimeError(f"The compiled program can't run: {found}")
+    return found
+
+
+@lru_cache(maxsize=None)
+def _loaded() -> Union[Any, str]:
+    """The program, or why there is none."""
+    path = next((p for p in (Path(__file__).parent / name for name in FILE_NAMES) if p.is_file()), None)
+    if path is None:
+        return (
+            "it was not compiled when the package was installed. With a C compiler that has OpenMP, for x86, "
+            "`python setup.py build_ext --inplace` in the project's root does it."
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        return f"{path.name} can't be loaded: {error}."
+    if library.elmo_version() != VERSION:
+        return f"{path.name} was compiled from another version of the package; install it again."
+    if not library.elmo_can_run():
+        return "this processor has no AVX2, FMA or F16C."
+    library.elmo_projected_lstms.restype = None
+    library.elmo_projected_lstms.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+    return library

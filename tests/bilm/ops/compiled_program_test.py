@@ -1,0 +1,103 @@
+"""The program in C: that it is found, refused or done without, and that its source is the one that was tested."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from elmo_plugin.bilm.ops import compiled_program, dispatch, projected_lstm_compiled
+from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, _loaded, why_not
+from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
+from elmo_plugin.bilm.ops.projected_lstm import projected_lstms
+from elmo_plugin.bilm.ops.projected_lstm_compiled import is_for, projected_lstms_compiled
+from tests.bilm.ops.projected_lstm_compiled_test import SHAPES, chain, doubled, errors, weights_in
+
+FOLDER = Path(compiled_program.__file__).parent / "compiled"
+SOURCES = sorted(FOLDER.glob("*.c"))
+
+
+@pytest.fixture
+def no_program(tmp_path, monkeypatch):
+    """A folder where it is looked for."""
+    monkeypatch.setattr(compiled_program, "__file__", str(tmp_path / "compiled_program.py"))
+    (tmp_path / "compiled").mkdir()
+    _loaded.cache_clear()
+    yield tmp_path
+    _loaded.cache_clear()
+
+
+def test_without_the_program_it_says_why_and_the_others_run(no_program):
+    assert "was not compiled when the package was installed" in why_not()
+    given = chain(([2], 16, 16))
+    assert not is_for(given.weight_projection)
+    with pytest.raises(RuntimeError, match="can't run: it was not compiled"):
+        projected_lstms_compiled([given], [2], None, None)
+    with dispatch.forced("fixed"):
+        assert dispatch._recurrence_of([given]) is projected_lstms_fixed
+
+
+def test_a_file_that_can_not_be_loaded_is_told(no_program):
+    (no_program / FILE_NAMES[0]).write_bytes(b"no program")
+    assert "can't be loaded" in why_not()
+
+
+def compiled(sources, folder):
+    command = ["cc", "-O1", "-fopenmp", "-shared", "-fPIC", *map(str, sources), "-o", str(folder / FILE_NAMES[0])]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def compiler(tmp_path):
+    """Skips where there is none that could do it."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is at hand")
+    probe, folder = tmp_path / "probe.c", tmp_path / "probe"
+    (folder / "compiled").mkdir(parents=True)
+    probe.write_text("#include <immintrin.h>\n#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n")
+    if compiled([probe], folder).returncode != 0:
+        pytest.skip("the C compiler has no OpenMP, or is not for x86")
+
+
+def test_the_source_compiles_as_it_is_now_and_computes_the_same(no_program, compiler):
+    done = compiled(SOURCES, no_program)
+    assert done.returncode == 0, done.stderr
+    if why_not() is not None:
+        pytest.skip(why_not())
+    rows = SHAPES["every number of rows"][0]
+    given = chain(SHAPES["every number of rows"])
+    (exact,) = projected_lstms([doubled(given)], rows, 3.0, 3.0)
+    for dtype, tolerance in [(torch.float32, 1e-5), (torch.float16, 1e-2)]:
+        (found,) = projected_lstms_compiled(weights_in([given], dtype), rows, 3.0, 3.0)
+        assert max(errors(found, exact)) < tolerance
+
+
+def test_a_program_of_another_version_is_refused(no_program, compiler):
+    text, version = (FOLDER / "program.c").read_text(encoding="utf-8"), f"#define VERSION {compiled_program.VERSION}\n"
+    assert version in text
+    older = no_program / "older.c"
+    older.write_text(text.replace(version, "#define VERSION 0\n"), encoding="utf-8")
+    assert compiled([older], no_program).returncode == 0
+    assert "compiled from another version of the package" in why_not()
+
+
+def test_both_sides_have_the_same_numbers():
+    text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.[ch]"))
+    numbers = {
+        "VERSION": compiled_program.VERSION,
+        "WIDTH": compiled_program.WIDTH,
+        "MAX_CHAINS": projected_lstm_compiled.MAX_CHAINS,
+    }
+    for name, number in numbers.items():
+        assert re.findall(rf"#define {name} (.*)\n", text) == [str(number)]
+
+
+def test_panels_hold_each_weight_once():
+    weight = torch.arange(4 * 32 * 3, dtype=torch.float32).view(4 * 32, 3)
+    panels = PanelMatrix(weight, num_gates=4).panels
+    assert panels.shape == (2, 4, 3, 16)
+    # Gate 2, cell 17 (the second panel's second column), input 1.
+    assert panels[1, 2, 1, 1] == weight[2 * 32 + 17, 1]
+    assert torch.equal(panels.flatten().sort().values, weight.flatten())
