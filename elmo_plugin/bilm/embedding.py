@@ -14,7 +14,7 @@ from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
 from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, check_precision
 from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, out_of_memory_as
-from elmo_plugin.bilm.packing import laid_out, with_weights
+from elmo_plugin.bilm.packing import lstms_laid_out, with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STATEFUL, STEADY, state_after, state_before
@@ -45,8 +45,8 @@ class SentenceReader:
     invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in (`ops.fixed_rows`),
         except under the policy `"stateful"`, where they depend on the batches before in any case.
     weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed
-        ones are held beside those of `bilm`; under `"float32"` on the CPU, from the first sentence on, copies of the
-        weights that the LSTMs' steps multiply by (`packing.laid_out`). Where weights change, call `forget`.
+        ones are held beside those of `bilm`; under `"float32"` on the CPU, from the first sentence on, copies of those
+        that products multiply by (`packing.laid_out`). Where weights change, call `forget`.
 
     # Raises
 
@@ -141,7 +141,7 @@ class SentenceReader:
             return self.model
         found = self._laid_out
         if found is None:
-            found = self._laid_out = laid_out(self.bilm)
+            found = self._laid_out = lstms_laid_out(self.bilm)
         return found
 
     def _vectors(self, sentences: Sequence[Sentence], longest: int) -> Tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """A biLM for reading on the CPU: its weights packed in fewer bits, or as they are, laid out for their products."""
 
 import copy
-from typing import Any, Dict, List, Sequence, Union
+from functools import partial
+from typing import Callable, List, Sequence, TypeVar, Union
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +10,14 @@ from torch import Tensor, nn
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix
-from elmo_plugin.bilm.ops.dispatch import is_compiled
+from elmo_plugin.bilm.ops.dispatch import in_panels_for_linear, is_compiled, linear
+from elmo_plugin.bilm.ops.linear_compiled import linear_compiled
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT16, FLOAT32, PackedMatrix, check_precision
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs
 from elmo_plugin.bilm.ops.projected_lstm_compiled import in_panels
 from elmo_plugin.bilm.projected_lstm import ProjectedLstmLayer
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def with_weights(bilm: Bilm, weights: str) -> Bilm:
@@ -24,8 +28,8 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
 
     # Parameters
 
-    weights : `"float32"` (the model itself), `"float16"` or `"int8"`; see `PackedMatrix`, and for the steps of the
-        LSTMs under `"float16"`, where the recurrence is compiled, `PanelMatrix`.
+    weights : `"float32"` (the model itself), `"float16"` or `"int8"`; see `PackedMatrix`, and for `"float16"`, where
+        the program in C can run, `PanelMatrix`.
 
     # Raises
 
@@ -34,22 +38,33 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
     check_precision(weights, bilm.boundaries.device)
     if weights == FLOAT32:
         return bilm
-    packed = _sharing_tensors(bilm)
+    packed = _copy_of_modules(bilm)
     for lstm in (packed.forward_lstm, packed.backward_lstm):
         lstm.layers = nn.ModuleList(_PackedLayer(layer, weights) for layer in lstm.layers)
-    if isinstance(packed.encoder, CharCnnEncoder):
-        for highway in packed.encoder.highways:
-            highway.transform, highway.carry = (_PackedLinear(x, weights) for x in (highway.transform, highway.carry))
-        if packed.encoder.projection is not None:
-            packed.encoder.projection = _PackedLinear(packed.encoder.projection, weights)
+    _exchange_products(packed.encoder, lambda product: _PackedLinear(product, weights))
     return packed.eval()
 
 
 def laid_out(bilm: Bilm) -> Bilm:
     """
-    A model that reads as `bilm` does, with copies of the weights that the LSTMs' steps multiply by, as these take them:
-    in panels for the compiled recurrence where that runs, else both directions' in one tensor. `bilm` itself has them
-    copied so for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
+    A model that reads as `bilm` does, with copies of its weights as products take them: `lstms_laid_out` and
+    `encoder_laid_out`.
+
+    # Returns
+
+    `bilm` itself where it is not of `float32` on a CPU.
+    """
+    result = lstms_laid_out(bilm)
+    if result is not bilm:
+        result.encoder = encoder_laid_out(bilm.encoder)
+    return result
+
+
+def lstms_laid_out(bilm: Bilm) -> Bilm:
+    """
+    A model that reads as `bilm` does, with copies of the LSTMs' weights as their products take them: all of them in
+    panels for the compiled recurrence where that runs, else those of the steps, both directions' in one tensor. `bilm`
+    itself has the latter copied so for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
 
     # Returns
 
@@ -58,12 +73,32 @@ def laid_out(bilm: Bilm) -> Bilm:
     weights = bilm.forward_lstm.layers[0].weight_recurrent
     if weights.device.type != "cpu" or weights.dtype != torch.float32:
         return bilm
-    result = _sharing_tensors(bilm)
+    result = _copy_of_modules(bilm)
     lstms = result.forward_lstm, result.backward_lstm
     for index, layers in enumerate(zip(*(lstm.layers for lstm in lstms))):
         for lstm, matrices in zip(lstms, _for_steps(layers)):
             lstm.layers[index] = _LaidOutLayer(lstm.layers[index], *matrices)
     return result.eval()
+
+
+def encoder_laid_out(encoder: nn.Module) -> nn.Module:
+    """
+    An encoder that maps words as this one does, with copies of the weights of its highways and projection, in panels,
+    where the program in C can run. It gives no gradients, and keeps what it is if `encoder` changes.
+    """
+    result = _copy_of_modules(encoder)
+    _exchange_products(result, _LaidOutLinear)
+    return result.eval()
+
+
+def _exchange_products(encoder: nn.Module, exchanged: Callable[[nn.Linear], nn.Module]) -> None:
+    """Those of the highways and the projection, in place; what is exchanged already stays."""
+    if not isinstance(encoder, CharCnnEncoder):
+        return
+    for module in [encoder, *encoder.highways]:
+        for name, product in list(module.named_children()):
+            if isinstance(product, nn.Linear):
+                setattr(module, name, exchanged(product))
 
 
 def _for_steps(layers: Sequence[ProjectedLstmLayer]) -> List[Sequence[Union[Tensor, PanelMatrix]]]:
@@ -75,10 +110,20 @@ def _for_steps(layers: Sequence[ProjectedLstmLayer]) -> List[Sequence[Union[Tens
     return list(zip(torch.stack(recurrent), torch.stack(projections)))
 
 
-def _sharing_tensors(bilm: Bilm) -> Bilm:
-    """Another model of the same parameters and buffers."""
-    shared: Dict[int, Any] = {id(tensor): tensor for tensor in [*bilm.parameters(), *bilm.buffers()]}
-    return copy.deepcopy(bilm, shared)
+def _copy_of_modules(module: AnyModule) -> AnyModule:
+    """Another one that shares all with it but its modules, which are such copies themselves."""
+    result = copy.copy(module)
+    children = module._modules.items()
+    result._modules = {name: None if child is None else _copy_of_modules(child) for name, child in children}
+    return result
+
+
+def _packed(weight: Tensor, weights: str, bias: Tensor) -> Callable[[Tensor], Tensor]:
+    """`rows weightᵀ + bias` of rows."""
+    halves = in_panels_for_linear(weight, torch.float16) if weights == FLOAT16 else None
+    if halves is None:
+        return PackedMatrix(weight, weights, bias)
+    return partial(linear_compiled, matrix=halves, bias=bias.detach())
 
 
 class _LaidOutLayer(nn.Module):
@@ -91,21 +136,33 @@ class _LaidOutLayer(nn.Module):
         projection: Union[Tensor, PanelMatrix],
     ) -> None:
         super().__init__()
-        self.options, self.bias, self.weight_input = layer.options, layer.bias, layer.weight_input
+        self.options, self.bias = layer.options, layer.bias
+        weight = layer.weight_input.detach()
+        self.input = PanelMatrix(weight) if isinstance(recurrent, PanelMatrix) else weight
         self.bias_and_offset = (layer.bias + layer.forget_offset).detach()
         self.recurrent, self.projection = recurrent, projection
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """See `ProjectedLstmLayer.chain`."""
-        inputs = Inputs(packed, self.weight_input, self.bias_and_offset)
+        inputs = Inputs(packed, self.input, self.bias_and_offset)
         return Chain(inputs, hidden, memory, self.recurrent, self.projection)
 
 
-class _PackedLinear(nn.Module):
-    def __init__(self, linear: nn.Linear, weights: str) -> None:
+class _LaidOutLinear(nn.Module):
+    def __init__(self, product: nn.Linear) -> None:
         super().__init__()
-        self.matrix = PackedMatrix(linear.weight, weights, linear.bias)
-        self.out_features = linear.out_features
+        self.weight, self.bias, self.out_features = product.weight, product.bias, product.out_features
+        self.laid_out = in_panels_for_linear(product.weight)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return linear(rows, self.weight, self.bias, self.laid_out)
+
+
+class _PackedLinear(nn.Module):
+    def __init__(self, product: nn.Linear, weights: str) -> None:
+        super().__init__()
+        self.matrix = _packed(product.weight, weights, product.bias)
+        self.out_features = product.out_features
 
     def forward(self, rows: Tensor) -> Tensor:
         return self.matrix(rows)
@@ -117,7 +174,7 @@ class _PackedLayer(nn.Module):
     def __init__(self, layer: ProjectedLstmLayer, weights: str) -> None:
         super().__init__()
         self.options, self.bias = layer.options, layer.bias
-        self.input = PackedMatrix(layer.weight_input, weights, layer.bias + layer.forget_offset)
+        self.input = _packed(layer.weight_input, weights, layer.bias + layer.forget_offset)
         matrices = layer.weight_recurrent, layer.weight_projection
         if weights == FLOAT16 and is_compiled(layer.weight_projection):
             self.recurrent, self.projection = in_panels(*matrices, dtype=torch.float16)

@@ -5,12 +5,13 @@ from threading import Lock
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.ops.dispatch import of_rows, with_fixed_rows
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
+from elmo_plugin.bilm.packing import encoder_laid_out
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 
 # Words that the encoder takes at a time: the convolutions of the original model hold about 40 KB for each.
@@ -26,7 +27,8 @@ class WordVectors:
 
     # Parameters
 
-    bilm : whose encoder it is. It must be in evaluation. Where its weights change, call `forget`.
+    bilm : whose encoder it is. It must be in evaluation. Where its weights change, call `forget`; from the first word
+        on copies of some are held (`packing.encoder_laid_out`).
     capacity : how many words to remember, `4 * projection_dim` bytes each; 0 for none.
     vocabulary : for a model of word ids; words that it lacks are its `<UNK>`.
     invariant : compute a word the same, bit by bit, whatever the words beside it (`ops.fixed_rows`).
@@ -52,6 +54,7 @@ class WordVectors:
             # Words, those looked up longest ago first, and their rows in the table.
             self._rows: "OrderedDict[str, int]" = OrderedDict()
             self._table: Optional[Tensor] = None
+            self._encoder: Optional[nn.Module] = None
 
     def __len__(self) -> int:
         """How many words are remembered."""
@@ -94,8 +97,10 @@ class WordVectors:
     def _encode(self, words: List[str]) -> Tensor:
         """Shape: (len(words), projection_dim)"""
         parts = [words[start : start + ENCODED_AT_ONCE] for start in range(0, len(words), ENCODED_AT_ONCE)]
+        if self._encoder is None:
+            self._encoder = encoder_laid_out(self.bilm.encoder)
         with with_fixed_rows(self.invariant):
-            return torch.cat([of_rows(self.bilm.encoder, self._ids(part)) for part in parts or [[]]])
+            return torch.cat([of_rows(self._encoder, self._ids(part)) for part in parts or [[]]])
 
     def _ids(self, words: List[str]) -> Tensor:
         """Shape: (len(words), max_characters), or (len(words),) for word ids"""

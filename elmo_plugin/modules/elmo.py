@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Any, List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -12,7 +12,7 @@ from torch import Tensor
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.embedding import steady_state_of
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, PRECISIONS, check_precision
-from elmo_plugin.bilm.packing import with_weights
+from elmo_plugin.bilm.packing import laid_out, with_weights
 from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATE_POLICIES, STEADY, state_after, state_before
@@ -22,6 +22,8 @@ from elmo_plugin.modules.layer_mixer import LayerMixer
 from elmo_plugin.remote_files import present_path
 
 logger = logging.getLogger(__name__)
+
+WeightsAsTheyAre = List[Tuple[int, int]]
 
 _STEADY_BUFFERS = "steady_{direction}_{part}"
 
@@ -120,8 +122,9 @@ class ElmoEmbedder(LayerMixer):
         )
         self.bilm = bilm
         self.requires_grad, self.weights = requires_grad, weights
-        # The biLM with packed weights, once it is needed. A list, so that it is no part of what is saved.
-        self._packed: List[Bilm] = []
+        # What the biLM is read with, and the weights that it was made of, once it is needed. It is no part of what is
+        # saved.
+        self._reading: Optional[Tuple[WeightsAsTheyAre, Bilm]] = None
         self.bilm.requires_grad_(requires_grad)
         self.register_buffer(BUFFER_NAME, options_to_tensor(options_file, self.bilm.options))
 
@@ -143,14 +146,14 @@ class ElmoEmbedder(LayerMixer):
 
     def _reading_bilm(self) -> Bilm:
         check_precision(self.weights, self.bilm.boundaries.device)
-        if self.weights != FLOAT32 and not self._packed:
-            self._packed.append(with_weights(self.bilm, self.weights))
-        return self._packed[0] if self._packed else self.bilm
-
-    def _load_from_state_dict(self, *arguments: Any) -> None:
-        """The weights are about to change."""
-        self._packed.clear()
-        super()._load_from_state_dict(*arguments)
+        if self.requires_grad:
+            return self.bilm
+        weights = _weights_as_they_are(self.bilm)
+        if self._reading is None or self._reading[0] != weights:
+            self._reading = None  # Both at once may be too much.
+            made = laid_out(self.bilm) if self.weights == FLOAT32 else with_weights(self.bilm, self.weights)
+            self._reading = weights, made
+        return self._reading[1]
 
     def steady_state(self) -> Optional[BilmState]:
         """The stored state of the policy `"steady"`, of one row; `None` under another policy."""
@@ -179,6 +182,11 @@ class ElmoEmbedder(LayerMixer):
         self._carried = state_after(self.state_policy, self._carried, after)
         without = representations.without_boundaries
         return self.finish([without(mix(representations.layers, representations.mask)) for mix in self.mixes()])
+
+
+def _weights_as_they_are(bilm: Bilm) -> WeightsAsTheyAre:
+    """Other numbers whenever a parameter was changed or exchanged."""
+    return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in bilm.parameters()]
 
 
 def _read_bilm(options_file: str, weight_file: str) -> Bilm:

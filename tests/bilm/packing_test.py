@@ -8,13 +8,16 @@ import torch
 from elmo_plugin import ElmoEmbedder
 from elmo_plugin.bilm import packing
 from elmo_plugin.bilm.batches import Batching
+from elmo_plugin.bilm.char_cnn import WordEncoder
+from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.dump import DumpSettings, write_dump
 from elmo_plugin.bilm.dump_writers import describe_store
 from elmo_plugin.bilm.embedding import AVERAGE, SentenceReader, vectors_of
-from elmo_plugin.bilm.ops.dispatch import forced
+from elmo_plugin.bilm.ops import compiled_program
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
+from elmo_plugin.bilm.ops.dispatch import forced
 from elmo_plugin.bilm.ops.projected_lstm_reading import are_side_by_side
-from elmo_plugin.bilm.packing import laid_out, with_weights
+from elmo_plugin.bilm.packing import encoder_laid_out, laid_out, lstms_laid_out, with_weights
 from elmo_plugin.bilm.weights import load_bilm
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "bilm"
@@ -65,7 +68,7 @@ def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, is_compiled,
         pytest.skip(f"the compiled program can't run: {why_not()}")
     lengths = torch.tensor([5, 3, 1])
     given = torch.randn(3, 5, bilm.options.projection_dim, generator=torch.Generator().manual_seed(1)), lengths
-    model = laid_out(bilm)
+    model = lstms_laid_out(bilm)
     with torch.no_grad(), forced("plain"):
         expected, expected_state = bilm.contextualize(*given, bilm.zero_state(3))
     with torch.no_grad():
@@ -78,6 +81,39 @@ def test_weights_laid_out_for_the_steps_give_the_same_vectors(bilm, is_compiled,
     if not is_compiled:
         assert are_side_by_side([weight, model.backward_lstm.layers[0].recurrent])
     assert model.encoder.embedding.weight is bilm.encoder.embedding.weight
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_an_encoder_laid_out_gives_the_same_vectors(bilm, is_compiled, monkeypatch):
+    if not is_compiled:
+        monkeypatch.setattr(compiled_program, "_loaded", lambda: "not wanted")
+    elif why_not() is not None:
+        pytest.skip(f"the compiled program can't run: {why_not()}")
+    characters = torch.from_numpy(words_to_characters([*SENTENCES[0], "x" * 60], 50))
+    encoder = encoder_laid_out(bilm.encoder)
+    with torch.no_grad(), forced("plain"):
+        expected = bilm.encoder(characters)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(characters), expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
+    products = [encoder.projection, encoder.highways[0].transform, encoder.highways[0].carry]
+    are_laid_out = [product.laid_out is not None for product in products]
+    assert are_laid_out == [is_compiled and product.out_features % 16 == 0 for product in products]
+    assert any(are_laid_out) is is_compiled
+    assert encoder.convolutions[0].weight is bilm.encoder.convolutions[0].weight
+    assert isinstance(bilm.encoder.projection, torch.nn.Linear)
+
+
+def test_a_model_laid_out_has_both(bilm):
+    model = laid_out(bilm)
+    assert type(model.forward_lstm.layers[0]) is type(lstms_laid_out(bilm).forward_lstm.layers[0])
+    assert type(model.encoder.projection) is type(encoder_laid_out(bilm.encoder).projection)
+    assert not model.training and model.encoder is not bilm.encoder
+
+
+def test_an_encoder_without_characters_stays_as_it_is():
+    encoder = WordEncoder(5, 4)
+    ids = torch.tensor([3, 1])
+    assert torch.equal(encoder_laid_out(encoder)(ids), encoder(ids))
 
 
 @pytest.mark.parametrize("weights", ["float16", "int8"])

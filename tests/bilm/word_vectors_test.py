@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.char_cnn import CharCnnEncoder
 from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
@@ -34,8 +35,8 @@ def assert_right(bilm, vectors, words):
 
 
 def count_encoded(bilm, monkeypatch):
-    counts, encode = [], bilm.encoder.forward
-    monkeypatch.setattr(bilm.encoder, "forward", lambda ids: counts.append(len(ids)) or encode(ids))
+    counts, encode = [], CharCnnEncoder.forward
+    monkeypatch.setattr(CharCnnEncoder, "forward", lambda self, ids: counts.append(len(ids)) or encode(self, ids))
     return counts
 
 
@@ -79,7 +80,7 @@ def test_an_error_of_the_encoder_is_raised_and_nothing_wrong_is_remembered(bilm,
     vectors = WordVectors(bilm, 100)
     vectors(WORDS[:3])
     with monkeypatch.context() as patch:
-        patch.setattr(bilm.encoder, "forward", lambda ids: 1 / 0)
+        patch.setattr(CharCnnEncoder, "forward", lambda self, ids: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             vectors(WORDS[:5])
     assert len(vectors) == 3

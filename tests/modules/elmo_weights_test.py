@@ -1,4 +1,4 @@
-"""The embedder "elmo" with packed weights."""
+"""The embedder "elmo" with weights that are packed, or laid out."""
 
 import pytest
 import torch
@@ -39,16 +39,52 @@ def test_what_is_saved_is_the_same(embedder_with, tokens):
     assert all(torch.equal(one, other) for one, other in zip(exact.state_dict().values(), near.state_dict().values()))
 
 
-def test_weights_that_are_loaded_later_are_packed_anew(embedder_with, tokens):
-    exact, near = embedder_with(), embedder_with(weights="float16")
-    near(tokens)
-    changed = {
-        name: 0.5 * tensor if name.endswith("weight_input") else tensor for name, tensor in near.state_dict().items()
-    }
-    for embedder in (exact, near):
-        torch.nn.Sequential(embedder).load_state_dict({f"0.{name}": tensor for name, tensor in changed.items()})
-    expected = exact(tokens)
-    assert (near(tokens) - expected).abs().max() < 2e-3 * expected.abs().max()
+def load(embedder, changed):
+    torch.nn.Sequential(embedder).load_state_dict({f"0.{name}": tensor for name, tensor in changed.items()})
+
+
+def change_in_place(embedder, changed):
+    with torch.no_grad():
+        for name, parameter in embedder.named_parameters():
+            parameter.copy_(changed[name])
+
+
+def exchange(embedder, changed):
+    for name, parameter in embedder.named_parameters():
+        parameter.data = changed[name]
+
+
+@pytest.mark.parametrize("weights", ["float32", "float16"])
+@pytest.mark.parametrize("change", [load, change_in_place, exchange])
+def test_weights_that_change_later_are_read_as_they_are_then(weights, change, embedder_with, tokens):
+    embedder = embedder_with(weights=weights)
+    before = embedder(tokens)
+    for part in ("weight_input", "highways.0.carry.weight"):
+        changed = {
+            name: 0.5 * tensor if name.endswith(part) else tensor.clone()
+            for name, tensor in embedder.state_dict().items()
+        }
+        change(embedder, changed)
+        fresh = embedder_with(weights=weights)
+        fresh.load_state_dict(changed)
+        assert torch.equal(embedder(tokens), fresh(tokens)) and not torch.equal(embedder(tokens), before)
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_weights_that_stay_are_laid_out_once(weights, embedder_with, tokens):
+    embedder = embedder_with(weights=weights)
+    embedder(tokens)
+    made = embedder._reading_bilm()
+    embedder(tokens)
+    assert embedder._reading_bilm() is made is not embedder.bilm
+
+
+def test_vectors_are_those_of_the_biLM_itself(embedder_with, tokens):
+    frozen, learning = embedder_with(), embedder_with(requires_grad=True)
+    assert learning._reading_bilm() is learning.bilm
+    with torch.no_grad():
+        expected = learning(tokens)
+        torch.testing.assert_close(frozen(tokens), expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_the_mix_still_learns(embedder_with, tokens):

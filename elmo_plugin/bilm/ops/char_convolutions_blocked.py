@@ -60,18 +60,27 @@ class _Block(NamedTuple):
 
 def _blocks(characters: Tensor, weights: Sequence[Tensor]) -> List[_Block]:
     """All words, the longest first."""
-    max_characters = characters.size(1)
-    # Where a word differs from its last character, which is padding unless the word has none. Shape: (num_types,)
-    lengths = ((characters != characters[:, -1:]) * torch.arange(1, max_characters + 1)).amax(dim=1)
-    lengths, order = torch.sort(lengths, descending=True, stable=True)
+    windows, order = torch.sort(num_distinct_windows(characters), descending=True, stable=True)
     max_windows = min(MAX_WINDOWS, MAX_NUMBERS // sum(weight.size(0) for weight in weights))
-    blocks, ends = [], lengths.tolist()
+    blocks, counts = [], windows.tolist()
     while len(order) > 0:
-        num_positions = min(ends[-len(order)] + 1, max_characters)
+        num_positions = counts[-len(order)]
         size = max(1, max_windows // num_positions)
         blocks.append(_Block(order[:size], num_positions))
         order = order[size:]
     return blocks
+
+
+def num_distinct_windows(characters: Tensor) -> Tensor:
+    """
+    The positions of a word up to one window of nothing but padding; those behind it, if any, are like this last one.
+
+    Shape: (num_types, max_characters) to (num_types,), `int64`
+    """
+    max_characters = characters.size(1)
+    # Where a word differs from its last character, which is padding unless the word has none.
+    lengths = ((characters != characters[:, -1:]) * torch.arange(1, max_characters + 1)).amax(dim=1)
+    return (lengths + 1).clamp_(max=max_characters)
 
 
 def joined_weights(weights: Sequence[Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 FILE_NAMES = [f"compiled/program{suffix}" for suffix in EXTENSION_SUFFIXES]
 # All as in the program.
-VERSION, WIDTH = 2, 16
+VERSION, WIDTH = 3, 16
 
 
 class PanelMatrix:
@@ -72,6 +72,11 @@ def _loaded() -> Union[Any, str]:
         return f"{path.name} was compiled from another version of the package; install it again."
     if not library.elmo_can_run():
         return "this processor has no AVX2, FMA or F16C."
-    library.elmo_projected_lstms.restype = None
-    library.elmo_projected_lstms.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+    number, pointer = ctypes.c_int, ctypes.c_void_p
+    for operation, arguments in [
+        (library.elmo_projected_lstms, [number, pointer, pointer, number]),
+        (library.elmo_linear, [pointer, number]),
+        (library.elmo_char_convolutions, [number, pointer, pointer, number]),
+    ]:
+        operation.restype, operation.argtypes = None, arguments
     return library

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from elmo_plugin.bilm.ops import char_convolutions as plain_convolutions
+from elmo_plugin.bilm.ops import char_convolutions_compiled as compiled_convolutions
+from elmo_plugin.bilm.ops import linear_compiled as compiled_linear
 from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
 from elmo_plugin.bilm.ops import projected_lstm_compiled as compiled_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
@@ -37,7 +39,11 @@ IMPLEMENTATIONS = ("plain", "fast")
 # Without gradients.
 FIXED = "fixed"
 
+# From some more rows on the library's products with the weight itself are as fast.
+ROWS_FOR_PANELS = 512
+
 Recurrence = Callable[[Sequence[Chain], Sequence[int], Optional[float], Optional[float]], List[ChainOutput]]
+Convolutions = Callable[[Tensor, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)
 
@@ -106,9 +112,21 @@ def of_rows(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
     return in_blocks(function, rows) if is_fixed() and len(rows) > 0 else function(rows)
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`x weightᵀ + bias` of each row x. Shapes: (any number, in), (out, in), (out,) to (any number, out)"""
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor, laid_out: Optional[PanelMatrix] = None) -> Tensor:
+    """
+    `x weightᵀ + bias` of each row x. Shapes: (any number, in), (out, in), (out,) to (any number, out)
+
+    laid_out : the same weight for `linear_compiled`, which runs where it is given, rows are few or `"fixed"` is forced,
+        and neither `"plain"` nor `"fast"` is.
+    """
+    if laid_out is not None and (is_fixed() or _forced.get() is None and len(inputs) <= ROWS_FOR_PANELS):
+        return compiled_linear.linear_compiled(inputs, laid_out, bias)
     return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
+
+
+def in_panels_for_linear(weight: Tensor, dtype: torch.dtype = torch.float32) -> Optional[PanelMatrix]:
+    """What `linear` takes as `laid_out`; `None` where that can't run."""
+    return PanelMatrix(weight, dtype=dtype) if compiled_linear.is_for(weight) else None
 
 
 def projected_lstms(
@@ -118,11 +136,12 @@ def projected_lstms(
     The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes. The input
     gates are `Inputs` but where the weights are packed.
     """
-    recurrence = _recurrence_of(chains)
-    take_inputs = (projected_lstms_reading, projected_lstms_buffered, projected_lstms_compiled)
-    takes_inputs = recurrence in take_inputs and not is_fixed()
-    if isinstance(chains[0].input_gates, Inputs) and not takes_inputs:
-        chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
+    recurrence, inputs = _recurrence_of(chains), chains[0].input_gates
+    if isinstance(inputs, Inputs):
+        take_inputs = (projected_lstms_reading, projected_lstms_buffered, projected_lstms_compiled)
+        takes_inputs = recurrence in take_inputs and not is_fixed()
+        if not takes_inputs and not isinstance(inputs.weight, PanelMatrix):
+            chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 
 
@@ -143,20 +162,31 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
     tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
     if not is_fast(*tensors):
         return plain_lstm.projected_lstms
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+    if _keeps_gradients(tensors):
         return projected_lstms_buffered
     return projected_lstms_compiled if may_compile else projected_lstms_reading
+
+
+def _keeps_gradients(tensors: Sequence[Tensor]) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def char_convolutions(
     characters: Tensor, embedding: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]
 ) -> Tensor:
     """The convolutions over characters; see `ops.char_convolutions` for the formula and the shapes."""
-    if is_fixed():
-        return char_convolutions_fixed(characters, embedding, weights, biases)
-    is_chosen = is_fast(embedding, *weights, *biases)
-    convolutions = char_convolutions_blocked if is_chosen else plain_convolutions.char_convolutions
+    convolutions = _convolutions_of([embedding, *weights, *biases], compiled_convolutions.is_for(embedding, weights))
     return convolutions(characters, embedding, weights, biases)
+
+
+def _convolutions_of(tensors: Sequence[Tensor], may_compile: bool) -> Convolutions:
+    if is_fixed():
+        return compiled_convolutions.char_convolutions_compiled if may_compile else char_convolutions_fixed
+    if not is_fast(*tensors):
+        return plain_convolutions.char_convolutions
+    if not may_compile or _forced.get() is not None or _keeps_gradients(tensors):
+        return char_convolutions_blocked
+    return compiled_convolutions.char_convolutions_compiled
 
 
 def log_sum_over_sample(vectors: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, sampled: Tensor) -> Tensor:

@@ -18,12 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
+from elmo_plugin.bilm.ops.linear_compiled import linear_compiled
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 
 # As in the program.
 MAX_CHAINS = 8
-# Whose input gates are held at once, from both directions of the original model 128 MB.
-TOKENS_AT_ONCE = 1024
+# Whose input gates are held at once, from both directions of the original model 64 MB.
+TOKENS_AT_ONCE = 512
 
 
 def in_panels(
@@ -45,7 +46,7 @@ def projected_lstms_compiled(
     """
     The values of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. Weights may be
     `in_panels`, those of all chains in the same precision; else they are copied so. The input gates may be `Inputs`,
-    which are multiplied for some steps at a time.
+    which are multiplied for some steps at a time, and their weight a `PanelMatrix` of one gate.
 
     # Raises
 
@@ -127,8 +128,12 @@ class _Work(NamedTuple):
             ("weight_projection", self.projection, (dim // WIDTH, 1, cell_dim, WIDTH)),
         ]
         if isinstance(self.input_gates, Inputs):
-            expected.append(("vectors", self.input_gates.vectors, (sum(rows), dim)))
-            expected.append(("weight", self.input_gates.weight, (4 * cell_dim, dim)))
+            vectors, weight, bias = self.input_gates
+            expected += [("vectors", vectors, (sum(rows), dim)), ("bias", bias, (4 * cell_dim,))]
+            if isinstance(weight, PanelMatrix):
+                expected.append(("weight", weight.panels, (4 * cell_dim // WIDTH, 1, dim, WIDTH)))
+            else:
+                expected.append(("weight", weight, (4 * cell_dim, dim)))
         else:
             expected.append(("input_gates", self.input_gates, (sum(rows), 4 * cell_dim)))
         for name, tensor, shape in expected:
@@ -140,19 +145,23 @@ class _Work(NamedTuple):
         if rows and not 0 <= min(rows) <= max(rows) <= batch_size:
             raise ValueError(f"`rows_per_step` should be from 0 to {batch_size}, but it is {list(rows)}.")
 
-    def gates(self, place: slice) -> Tensor:
-        """The input's share of the gates of some tokens. Shape: (number of tokens, 4 * cell_dim)"""
-        if isinstance(self.input_gates, Inputs):
-            vectors, weight, bias = self.input_gates
-            found = functional.linear(vectors[place], weight, bias)
-        else:
-            found = self.input_gates[place]
-        return found.detach().float().contiguous()
+    def gates(self, place: slice) -> Tuple[Tensor, Optional[Tensor]]:
+        """
+        The input's share of the gates of some tokens, and what is still to be added to each row of it: a library's
+        product with a bias begins by copying that. Shapes: (number of tokens, 4 * cell_dim), (4 * cell_dim,)
+        """
+        if not isinstance(self.input_gates, Inputs):
+            return self.input_gates[place].detach().float().contiguous(), None
+        vectors, weight, bias = (part.detach() if isinstance(part, Tensor) else part for part in self.input_gates)
+        if isinstance(weight, PanelMatrix):
+            return linear_compiled(vectors[place], weight, bias), None
+        return functional.linear(vectors[place], weight).float().contiguous(), bias.float().contiguous()
 
-    def described(self, gates: Tensor, place: slice) -> "_Chain":
+    def described(self, gates: Tuple[Tensor, Optional[Tensor]], place: slice) -> "_Chain":
         """`gates`: those of that place."""
         tensors = self.hidden, self.memory, self.recurrent, self.projection, self.exposed, self.at_work
-        return _Chain(*(tensor.data_ptr() for tensor in (gates, self.outputs[place], *tensors)))
+        own = *gates, self.outputs[place], *tensors
+        return _Chain(*(None if tensor is None else tensor.data_ptr() for tensor in own))
 
 
 def _check_alike(works: Sequence[_Work]) -> None:
@@ -169,7 +178,7 @@ def _check_alike(works: Sequence[_Work]) -> None:
 class _Chain(ctypes.Structure):
     """`struct chain` of the program."""
 
-    _names = ("input_gates", "outputs", "hidden", "memory", "recurrent", "projection", "exposed", "gates")
+    _names = ("input_gates", "bias", "outputs", "hidden", "memory", "recurrent", "projection", "exposed", "gates")
     _fields_ = [(name, ctypes.c_void_p) for name in _names]
 
 

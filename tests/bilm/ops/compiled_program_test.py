@@ -1,5 +1,6 @@
 """The program in C: that it is found, refused or done without, and that its source is the one that was tested."""
 
+import ctypes
 import re
 import shutil
 import subprocess
@@ -8,7 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from elmo_plugin.bilm.ops import compiled_program, dispatch, projected_lstm_compiled
+from elmo_plugin.bilm.ops import (
+    char_convolutions_compiled,
+    compiled_program,
+    dispatch,
+    linear_compiled,
+    projected_lstm_compiled,
+)
 from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, _loaded, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import projected_lstms
@@ -92,6 +99,22 @@ def test_both_sides_have_the_same_numbers():
     }
     for name, number in numbers.items():
         assert re.findall(rf"#define {name} (.*)\n", text) == [str(number)]
+
+
+def test_both_sides_have_the_same_structures():
+    """By the fields that the sources name, one pointer or number of 8 bytes each, but for two clips of 4."""
+    text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.c"))
+    for name, structure, num_clips in [
+        ("chain", projected_lstm_compiled._Chain, 0),
+        ("sizes", projected_lstm_compiled._Sizes, 2),
+        ("linear", linear_compiled._Linear, 0),
+        ("convolution", char_convolutions_compiled._Convolution, 0),
+        ("words", char_convolutions_compiled._Words, 0),
+    ]:
+        (body,) = re.findall(rf"^struct {name} {{\n(.*?)^}};", re.sub(r"/\*.*?\*/", "", text, flags=re.S), re.S | re.M)
+        fields = [field for declared in re.findall(r"([\w, *]+);", body) for field in re.findall(r"\w+(?=,|$)", declared)]
+        assert fields == [name for name, *_ in structure._fields_]
+        assert ctypes.sizeof(structure) == 8 * (len(fields) - num_clips) + 4 * num_clips
 
 
 def test_panels_hold_each_weight_once():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.ops import dispatch, projected_lstm_compiled
-from elmo_plugin.bilm.ops.compiled_program import why_not
+from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
@@ -86,8 +86,12 @@ def test_inputs_are_multiplied_for_some_steps_at_a_time(at_once, monkeypatch):
     gates = [given.vectors.double() @ given.weight.double().t() + given.bias for given in inputs]
     exact = projected_lstms([doubled(one._replace(input_gates=g)) for one, g in zip(chains, gates)], rows, 3.0, 3.0)
     given = [one._replace(input_gates=own) for one, own in zip(chains, inputs)]
-    for one, right in zip(projected_lstms_compiled(given, rows, 3.0, 3.0), exact):
-        assert max(errors(one, right)) < 1e-5
+    in_panels_too = [
+        one._replace(input_gates=own._replace(weight=PanelMatrix(own.weight))) for one, own in zip(chains, inputs)
+    ]
+    for these in (given, in_panels_too):
+        for one, right in zip(projected_lstms_compiled(these, rows, 3.0, 3.0), exact):
+            assert max(errors(one, right)) < 1e-5
 
 
 @runs_here
@@ -186,6 +190,16 @@ def test_what_does_not_fit_together_is_refused_before_it_is_read():
         projected_lstms_compiled([given], [4, 1], None, None)
     with pytest.raises(ValueError, match="All chains should have the same shapes"):
         projected_lstms_compiled([given, chain(([3, 2], 32, 16), batch_size=5)], [3, 2], None, None)
+    inputs = Inputs(torch.zeros(5, 16), torch.zeros(128, 16), torch.zeros(128))
+    for part, other, message in [
+        ("vectors", torch.zeros(4, 16), "(5, 16), but it has (4, 16)"),
+        ("weight", torch.zeros(127, 16), "(128, 16), but it has (127, 16)"),
+        ("weight", PanelMatrix(torch.zeros(128, 16), num_gates=4), "(8, 1, 16, 16), but it has (2, 4, 16, 16)"),
+        ("bias", torch.zeros(127), "(128,), but it has (127,)"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(f"`{part}` should have the shape {message}.")):
+            wrong = given._replace(input_gates=inputs._replace(**{part: other}))
+            projected_lstms_compiled([wrong], [3, 2], None, None)
     (half,), (brain,) = (weights_in([given], dtype) for dtype in (torch.float16, torch.bfloat16))
     with pytest.raises(ValueError, match="weights of all chains should have the same precision"):
         projected_lstms_compiled([given, half], [3, 2], None, None)

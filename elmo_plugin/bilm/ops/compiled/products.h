@@ -119,10 +119,11 @@ INLINE void products_of(const int HALF, int64_t num_rows, int num_panels, int64_
 /* sums[p][r][:] = begin[p][r][:] + rows[r][0:depth] panel[p]  for any number of rows and panels. */
 static FAST void products(int64_t num_rows, int num_panels, int64_t depth, const float *rows, int64_t row_stride,
                           struct weights weights, struct place begin, struct place sums) {
-    for (int64_t done = 0; done < depth; done += DEPTH) {
-        const int64_t count = depth - done < DEPTH ? depth - done : DEPTH;
-        if (weights.are_half) products_of(1, num_rows, num_panels, count, rows + done, row_stride, weights, begin, sums);
-        else products_of(0, num_rows, num_panels, count, rows + done, row_stride, weights, begin, sums);
+    for (int64_t left = depth; left > 0; left -= DEPTH) {
+        const int64_t count = left < DEPTH ? left : DEPTH;
+        if (weights.are_half) products_of(1, num_rows, num_panels, count, rows, row_stride, weights, begin, sums);
+        else products_of(0, num_rows, num_panels, count, rows, row_stride, weights, begin, sums);
+        rows += count;
         weights.start += count * WIDTH;
         begin = sums;
     }

@@ -20,6 +20,7 @@
 /* One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise. */
 struct chain {
     const float *input_gates; /* (sum of rows_per_step, 4 * cell_dim) */
+    const float *bias;        /* (4 * cell_dim), still to be added to them, or none */
     float *outputs;           /* (sum of rows_per_step, projection_dim) */
     float *hidden;            /* (batch_size, projection_dim), changed */
     float *memory;            /* (batch_size, cell_dim), changed */
@@ -90,23 +91,33 @@ INLINE __m256 clipped(__m256 x, __m256 bound) {
     return _mm256_max_ps(_mm256_sub_ps(_mm256_setzero_ps(), bound), _mm256_min_ps(bound, x));
 }
 
-/* From the gates of WIDTH cells before their activations to memory, and what is exposed of it. */
-static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, float clip, float *memory,
-                           float *exposed, int64_t cell_dim) {
+/*
+ * From the gates of WIDTH cells before their activations to memory, and what is exposed of it; `bias` is added to the
+ * gates before, where there is one.
+ */
+static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, const float *bias, float clip,
+                           float *memory, float *exposed, int64_t cell_dim) {
     __m256 bound = _mm256_set1_ps(clip);
-    for (int64_t row = 0; row < num_rows; row++)
-        for (int half = 0; half < WIDTH; half += 8) {
+    for (int half = 0; half < WIDTH; half += 8) {
+        __m256 biases[4];
+        for (int gate = 0; gate < 4; gate++)
+            biases[gate] = bias ? _mm256_loadu_ps(bias + gate * cell_dim + half) : _mm256_setzero_ps();
+        for (int64_t row = 0; row < num_rows; row++) {
             const float *own = gates + row * WIDTH + half;
             float *kept = memory + row * cell_dim + half;
-            __m256 input = sigmoid(_mm256_loadu_ps(own));
-            __m256 candidate = hyperbolic_tangent(_mm256_loadu_ps(own + gate_stride));
-            __m256 forget = sigmoid(_mm256_loadu_ps(own + 2 * gate_stride));
-            __m256 output = sigmoid(_mm256_loadu_ps(own + 3 * gate_stride));
+            __m256 sums[4];
+            for (int gate = 0; gate < 4; gate++)
+                sums[gate] = _mm256_add_ps(_mm256_loadu_ps(own + gate * gate_stride), biases[gate]);
+            __m256 input = sigmoid(sums[0]);
+            __m256 candidate = hyperbolic_tangent(sums[1]);
+            __m256 forget = sigmoid(sums[2]);
+            __m256 output = sigmoid(sums[3]);
             __m256 after = _mm256_fmadd_ps(forget, _mm256_loadu_ps(kept), _mm256_mul_ps(input, candidate));
             after = clipped(after, bound);
             _mm256_storeu_ps(kept, after);
             _mm256_storeu_ps(exposed + row * cell_dim + half, _mm256_mul_ps(output, hyperbolic_tangent(after)));
         }
+    }
 }
 
 static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, float *hidden,
@@ -140,15 +151,15 @@ static FAST void run(const struct chain *chain, const struct sizes *sizes, int p
             const struct place begin = {(float *)given + block * WIDTH, 4 * cell_dim, cell_dim};
             recurrent.start = block * 4 * dim * WIDTH;
             products(rows, 4, dim, chain->hidden, dim, recurrent, begin, sums);
-            set_cells(rows, gates, gate_stride, sizes->cell_clip, chain->memory + block * WIDTH,
-                      chain->exposed + block * WIDTH, cell_dim);
+            set_cells(rows, gates, gate_stride, chain->bias ? chain->bias + block * WIDTH : 0, sizes->cell_clip,
+                      chain->memory + block * WIDTH, chain->exposed + block * WIDTH, cell_dim);
         }
         meet(meeting, parts);
         float *own = outputs + first_panel * WIDTH;
-        const struct place projected = {own, dim, WIDTH};
-        const struct place nothing = {0, 0, 0};
+        const struct place nothing = {0, 0, 0}, projected = {own, dim, WIDTH};
         projection.start = first_panel * cell_dim * WIDTH;
-        products(rows, (int)(last_panel - first_panel), cell_dim, chain->exposed, cell_dim, projection, nothing, projected);
+        products(rows, (int)(last_panel - first_panel), cell_dim, chain->exposed, cell_dim, projection, nothing,
+                 projected);
         clip_and_keep(rows, (last_panel - first_panel) * WIDTH, sizes->projection_clip, own,
                       chain->hidden + first_panel * WIDTH, dim);
         meet(meeting, parts);

@@ -1,0 +1,58 @@
+"""
+A product of some rows with a matrix that was laid out before, without gradients.
+
+A library copies a matrix into its own form for each product, which for some tens of rows takes as long as the product.
+"""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
+
+
+def is_for(weight: Tensor) -> bool:
+    """Whether such a matrix, shape (out, in), can be laid out and multiplied by."""
+    is_suited = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.numel() > 0
+    return is_suited and weight.size(0) % WIDTH == 0 and why_not() is None
+
+
+def linear_compiled(inputs: Tensor, matrix: PanelMatrix, bias: Tensor) -> Tensor:
+    """
+    `x weightᵀ + bias` of each row x, for a `matrix` of that weight and of one gate. A row's result is the same to the
+    bit whatever rows are beside it.
+
+    Shapes: (any number, in), (out, in), (out,) to (any number, out)
+
+    # Raises
+
+    `RuntimeError` where the program can't run; `ValueError` for tensors that do not fit together, as it would read
+    beyond them.
+    """
+    library = program()
+    rows, bias = (tensor.detach().float().contiguous() for tensor in (inputs, bias))
+    num_panels, num_gates, in_features, _ = matrix.panels.shape
+    out_features = num_panels * WIDTH
+    for name, tensor, shape in [("inputs", rows, (len(rows), in_features)), ("bias", bias, (out_features,))]:
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
+        if tensor.device.type != "cpu":
+            raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
+    if num_gates != 1:
+        raise ValueError(f"`matrix` should have panels of one gate, but they are of {num_gates}.")
+    outputs = rows.new_empty(len(rows), out_features)
+    pointers = (tensor.data_ptr() for tensor in (rows, matrix.panels, bias, outputs))
+    is_half = matrix.panels.dtype == torch.float16
+    task = _Linear(*pointers, len(rows), in_features, out_features, is_half)
+    library.elmo_linear(ctypes.byref(task), torch.get_num_threads())
+    return outputs
+
+
+class _Linear(ctypes.Structure):
+    """`struct linear` of the program."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("rows", "weight", "bias", "outputs")),
+        *((name, ctypes.c_int64) for name in ("num_rows", "in", "out", "is_half")),
+    ]
