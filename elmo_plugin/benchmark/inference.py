@@ -33,8 +33,8 @@ class Disagreement(ValueError):
 def readers(options: BilmOptions, device: torch.device, known: Sentences) -> Dict[str, Read]:
     """
     From words to ELMo vectors: with nothing remembered, with the words of `known` remembered, with AllenNLP's `Elmo`;
-    and, on a CPU, with nothing remembered by torch's products alone, where the recurrence is compiled, and with weights
-    in fewer bits. The weights are random.
+    and, on a CPU, with nothing remembered by torch's products alone, where the program in C runs, and with weights in
+    fewer bits. The weights are random.
 
     # Raises
 

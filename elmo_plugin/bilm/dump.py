@@ -19,7 +19,7 @@ from elmo_plugin.bilm.dump_parts import Part, Parts
 from elmo_plugin.bilm.dump_writers import DumpWriter, Hdf5Writer
 from elmo_plugin.bilm.embedding import ALL, FORMS, SentenceReader, blocks_of
 from elmo_plugin.bilm.fingerprint import fingerprint, state_fingerprint
-from elmo_plugin.bilm.ops.dispatch import is_compiled
+from elmo_plugin.bilm.ops.compiled_program import VERSION, why_not
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.state_policy import STATEFUL, STEADY
@@ -189,9 +189,8 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
     if reader.policy == STATEFUL:
         run["batch size"] = settings.batching.batch_size
     if reader.invariant:
-        # Either way a sentence has the same bits in any batch, but not the same as the other way.
-        projection = reader.bilm.forward_lstm.layers[0].weight_projection
-        run["invariance"] = "compiled" if is_compiled(projection) else True
+        # With and without the program a sentence has the same bits in any batch, but not the same as the other way.
+        run["invariance"] = f"program {VERSION}" if why_not() is None else True
     if reader.weights != FLOAT32:
         run["precision of weights"] = reader.weights
     if vocabulary is not None:

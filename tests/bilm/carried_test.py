@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from elmo_plugin import ElmoEmbedder
+from elmo_plugin.bilm.char_cnn import CharCnnEncoder
 from elmo_plugin.bilm.characters import words_to_characters
 from tests.closeness import assert_close
 from tests.conftest import PROJECT_ROOT
@@ -73,8 +74,8 @@ def test_stateful_can_be_switched_off_and_on():
 def test_words_can_be_computed_beforehand(bilm, monkeypatch):
     bilm.create_cached_cnn_embeddings(SENTENCE + ["<S>", "</S>", "high"])
     assert len(bilm.reader.word_vectors) == 6
-    lengths, encode = [], bilm.bilm.encoder.forward
-    monkeypatch.setattr(bilm.bilm.encoder, "forward", lambda ids: lengths.append(len(ids)) or encode(ids))
+    lengths, encode = [], CharCnnEncoder.forward
+    monkeypatch.setattr(CharCnnEncoder, "forward", lambda self, ids: lengths.append(len(ids)) or encode(self, ids))
     bilm.read([SENTENCE])
     assert lengths == [0]
 

@@ -33,6 +33,7 @@ from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_compiled import projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
+from elmo_plugin.bilm.ops.projected_lstm_trial import kernels_run
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
 
 IMPLEMENTATIONS = ("plain", "fast")
@@ -53,7 +54,7 @@ def forced(implementation: str) -> Iterator[None]:
     """
     Inside the context (and this thread) every operation runs as `"plain"`, `"fast"` or `"fixed"`, wherever its tensors
     are; as `"plain"` where it has no such peer. `"fast"` is by torch's operations alone, so neither Triton's kernels
-    nor the compiled recurrence run. Weights that were packed or laid out before (`packing`) stay so.
+    nor the program in C run. Weights that were packed or laid out before (`packing`) stay so.
 
     # Raises
 
@@ -87,8 +88,9 @@ def is_fast(*tensors: Tensor) -> bool:
 
 def has_own_kernels(device: torch.device, state: torch.dtype) -> bool:
     """
-    Whether the recurrence is to run in kernels of its own (`ops.projected_lstm_triton`): on a GPU where Triton is
-    installed, with a state in float32, and unless an implementation is forced.
+    Whether the recurrence is to run in kernels of its own (`ops.projected_lstm_triton`), if they run
+    (`ops.projected_lstm_trial`): on a GPU where Triton is installed, with a state in float32, and unless an
+    implementation is forced.
     """
     is_for_them = _forced.get() is None and device.type == "cuda" and state == torch.float32
     return is_for_them and find_spec("triton") is not None
@@ -156,9 +158,10 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
         return projected_lstms_compiled if may_compile else projected_lstms_fixed
     if has_own_kernels(chains[0].memory.device, chains[0].memory.dtype):
         # Triton is not everywhere, and takes a while to import.
-        from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton
+        from elmo_plugin.bilm.ops.projected_lstm_triton import dtype_of_products, projected_lstms_triton
 
-        return projected_lstms_triton
+        if kernels_run(chains[0].memory.device, dtype_of_products(chains[0])):
+            return projected_lstms_triton
     tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
     if not is_fast(*tensors):
         return plain_lstm.projected_lstms

@@ -9,9 +9,9 @@ blocks, too, because the numbers left over behind the last full vector of the pr
 This holds where a library treats the rows of one product alike. Intel's, which torch has on x86, was seen to do so for
 widths that are multiples of four, and not for a product with a matrix of 7 by 5.
 
-Without gradients. A row alone pays for a whole block. The recurrence runs here where it is not compiled
-(`projected_lstm_compiled`, whose rows are by themselves anyway); it then takes 1.6 times as long as by torch's usual
-products in batches of 64 sentences, and 5 times as long for a sentence alone.
+Without gradients. A row alone pays for a whole block. Where the program in C can run (`compiled_program`), whose rows
+are by themselves anyway, its operations run in place of these but for what works on each number; else reading takes 1.6
+times as long as by torch's usual products in batches of 64 sentences, and 5 times as long for a sentence alone.
 """
 
 import math

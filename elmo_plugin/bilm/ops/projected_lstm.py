@@ -8,8 +8,8 @@ from torch import Tensor
 
 class Inputs(NamedTuple):
     """
-    What the input's share of the gates is made of, `x weightᵀ + bias` of each row x, while it is not multiplied yet. The
-    weight may be laid out as the peer that multiplies takes it.
+    What the input's share of the gates is made of, `x weightᵀ + bias` of each row x, while it is not multiplied yet.
+    The weight may be laid out as the peer that multiplies takes it.
 
     Shapes: (sum of rows_per_step, projection_dim), (4 * cell_dim, projection_dim), (4 * cell_dim,)
     """

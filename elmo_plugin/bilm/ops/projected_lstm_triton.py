@@ -67,7 +67,7 @@ def _forward(
     chains: Sequence[Chain], rows: List[int], clips: Tuple[float, float], keep: bool
 ) -> Tuple[List[Tensor], _Kept]:
     """Outputs, last hidden and last memory of each chain in turn; and, if `keep`, what holds all steps."""
-    dtype = _dtype_of_products(chains[0])
+    dtype = dtype_of_products(chains[0])
     gates, hidden, memory, recurrent, projection = (torch.stack(tensors) for tensors in zip(*chains))
     gates, recurrent, projection = (tensor.to(dtype) for tensor in (gates, recurrent, projection))
     num_chains, num_tokens = gates.shape[:2]
@@ -166,6 +166,6 @@ def _launch(kernel, tensors: Sequence[Tensor], width: int, bounds: Sequence[floa
     kernel[grid](*tensors, *strides, width, *bounds, COMPUTE=compute, BLOCK=block, **constants)
 
 
-def _dtype_of_products(chain: Chain) -> torch.dtype:
+def dtype_of_products(chain: Chain) -> torch.dtype:
     device = chain.memory.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else chain.weight_recurrent.dtype

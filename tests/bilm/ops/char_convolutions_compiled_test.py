@@ -92,8 +92,8 @@ def test_what_is_not_a_number_is_never_the_smaller_one(place):
 def test_what_does_not_fit_together_is_refused_before_it_is_read():
     characters, (embedding, weights, biases) = characters_of(["word"]), random_floats([(2, 16), (3, 16)])
     for wrong in (weights[1][:8], weights[1][:, :2], weights[1].repeat(1, 1, 5)):
-        message = f"`weights[1]` should have the shape (a multiple of 16, 3, at most 12), but it has {tuple(wrong.shape)}."
-        with pytest.raises(ValueError, match=re.escape(message)):
+        expected = f"should have the shape (a multiple of 16, 3, at most 12), but it has {tuple(wrong.shape)}."
+        with pytest.raises(ValueError, match=re.escape(expected)):
             char_convolutions_compiled(characters, embedding, [weights[0], wrong], biases)
 
 

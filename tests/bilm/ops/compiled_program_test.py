@@ -104,6 +104,7 @@ def test_both_sides_have_the_same_numbers():
 def test_both_sides_have_the_same_structures():
     """By the fields that the sources name, one pointer or number of 8 bytes each, but for two clips of 4."""
     text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.c"))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     for name, structure, num_clips in [
         ("chain", projected_lstm_compiled._Chain, 0),
         ("sizes", projected_lstm_compiled._Sizes, 2),
@@ -111,8 +112,9 @@ def test_both_sides_have_the_same_structures():
         ("convolution", char_convolutions_compiled._Convolution, 0),
         ("words", char_convolutions_compiled._Words, 0),
     ]:
-        (body,) = re.findall(rf"^struct {name} {{\n(.*?)^}};", re.sub(r"/\*.*?\*/", "", text, flags=re.S), re.S | re.M)
-        fields = [field for declared in re.findall(r"([\w, *]+);", body) for field in re.findall(r"\w+(?=,|$)", declared)]
+        (body,) = re.findall(rf"^struct {name} {{\n(.*?)^}};", text, re.S | re.M)
+        declarations = re.findall(r"([\w, *]+);", body)
+        fields = [field for declared in declarations for field in re.findall(r"\w+(?=,|$)", declared)]
         assert fields == [name for name, *_ in structure._fields_]
         assert ctypes.sizeof(structure) == 8 * (len(fields) - num_clips) + 4 * num_clips
 
