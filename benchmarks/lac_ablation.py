@@ -16,8 +16,9 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.modules.token_embedders import TokenEmbedder
 from torch import Tensor
 
-from elmo_plugin.bilm.bilm import Representations
+from elmo_plugin.bilm.bilm import Bilm, Representations
 from elmo_plugin.bilm.ragged import reverse_rows
+from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.modules.elmo import ElmoEmbedder
 from elmo_plugin.modules.elmo_precomputed import ElmoPrecomputedEmbedder
 
@@ -60,18 +61,19 @@ class ElmoWithMistakes(ElmoEmbedder):
         **kwargs,
     ) -> None:
         super().__init__(options_file, weight_file, **kwargs)
-        represent = self.bilm.represent
         if residual_missing:
             for lstm in (self.bilm.forward_lstm, self.bilm.backward_lstm):
                 lstm.options = replace(lstm.options, use_skip_connections=False)
         if backward_unreversed:
+            self.bilm.__class__ = _UnreversedBilm
 
-            def represent_wrongly(words, state):
-                representations, after = represent(words, state)
-                layers = with_backward_halves_unreversed(representations.layers, representations.mask)
-                return Representations(layers, representations.mask), after
 
-            self.bilm.represent = represent_wrongly
+class _UnreversedBilm(Bilm):
+    def represent(self, words: Tensor, state: BilmState) -> Tuple[Representations, BilmState]:
+        """See `Bilm.represent`."""
+        representations, after = super().represent(words, state)
+        layers = with_backward_halves_unreversed(representations.layers, representations.mask)
+        return Representations(layers, representations.mask), after
 
 
 @TokenEmbedder.register("elmo_precomputed_with_mistakes")

@@ -190,7 +190,8 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
         run["batch size"] = settings.batching.batch_size
     if reader.invariant:
         # With and without the program a sentence has the same bits in any batch, but not the same as the other way.
-        run["invariance"] = f"program {VERSION}" if why_not() is None else True
+        is_by_program = reader.bilm.boundaries.device.type == "cpu" and why_not() is None
+        run["invariance"] = f"program {VERSION}" if is_by_program else True
     if reader.weights != FLOAT32:
         run["precision of weights"] = reader.weights
     if vocabulary is not None:

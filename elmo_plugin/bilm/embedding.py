@@ -94,6 +94,7 @@ class SentenceReader:
 
     def forget(self) -> None:
         """Forgets what is made of the weights, words' vectors too: they, their device or precision have changed."""
+        self.model = self.word_vectors.bilm = with_weights(self.bilm, self.weights)
         self.word_vectors.forget()
         self._laid_out = None
 

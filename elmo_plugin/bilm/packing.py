@@ -64,7 +64,7 @@ def lstms_laid_out(bilm: Bilm) -> Bilm:
     """
     A model that reads as `bilm` does, with copies of the LSTMs' weights as their products take them: all of them in
     panels for the compiled recurrence where that runs, else those of the steps, both directions' in one tensor. `bilm`
-    itself has the latter copied so for each batch. It gives no gradients, and keeps what it is if `bilm` changes.
+    itself has the latter copied so for each batch. It gives no gradients. Where `bilm` changes, it is to be made anew.
 
     # Returns
 
@@ -84,7 +84,7 @@ def lstms_laid_out(bilm: Bilm) -> Bilm:
 def encoder_laid_out(encoder: nn.Module) -> nn.Module:
     """
     An encoder that maps words as this one does, with copies of the weights of its highways and projection, in panels,
-    where the program in C can run. It gives no gradients, and keeps what it is if `encoder` changes.
+    where the program in C can run. Where `encoder` changes, it is to be made anew.
     """
     result = _copy_of_modules(encoder)
     _exchange_products(result, _LaidOutLinear)

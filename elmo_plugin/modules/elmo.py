@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -122,8 +122,7 @@ class ElmoEmbedder(LayerMixer):
         )
         self.bilm = bilm
         self.requires_grad, self.weights = requires_grad, weights
-        # What the biLM is read with, and the weights that it was made of, once it is needed. It is no part of what is
-        # saved.
+        # What the biLM is read with, and the weights that it was made of, once it is needed.
         self._reading: Optional[Tuple[WeightsAsTheyAre, Bilm]] = None
         self.bilm.requires_grad_(requires_grad)
         self.register_buffer(BUFFER_NAME, options_to_tensor(options_file, self.bilm.options))
@@ -148,12 +147,15 @@ class ElmoEmbedder(LayerMixer):
         check_precision(self.weights, self.bilm.boundaries.device)
         if self.requires_grad:
             return self.bilm
-        weights = _weights_as_they_are(self.bilm)
-        if self._reading is None or self._reading[0] != weights:
-            self._reading = None  # Both at once may be too much.
+        weights, found = _weights_as_they_are(self.bilm), self._reading
+        if found is None or found[0] != weights:
+            found = self._reading = None  # Both at once may be too much.
             made = laid_out(self.bilm) if self.weights == FLOAT32 else with_weights(self.bilm, self.weights)
-            self._reading = weights, made
-        return self._reading[1]
+            found = self._reading = weights, made
+        return found[1]
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_reading": None}
 
     def steady_state(self) -> Optional[BilmState]:
         """The stored state of the policy `"steady"`, of one row; `None` under another policy."""
@@ -185,7 +187,10 @@ class ElmoEmbedder(LayerMixer):
 
 
 def _weights_as_they_are(bilm: Bilm) -> WeightsAsTheyAre:
-    """Other numbers whenever a parameter was changed or exchanged."""
+    """
+    Other numbers whenever a parameter was changed or exchanged, but not where it was changed through `.data` or in
+    inference mode, of which torch keeps no count.
+    """
     return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in bilm.parameters()]
 
 

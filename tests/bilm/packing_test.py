@@ -137,14 +137,15 @@ def test_only_parts_of_one_tensor_in_their_order_are_side_by_side():
     assert not are_side_by_side(list(joined.transpose(1, 2)))
 
 
-def test_a_reader_that_forgets_reads_with_the_weights_that_there_are_now(bilm):
-    reader = SentenceReader(bilm, "zero")
+@pytest.mark.parametrize("weights", ["float32", "float16", "int8"])
+def test_a_reader_that_forgets_reads_with_the_weights_that_there_are_now(bilm, weights):
+    reader = SentenceReader(bilm, "zero", weights=weights)
     before = vectors(reader)
     with torch.no_grad():
-        for parameter in bilm.forward_lstm.parameters():
+        for parameter in (*bilm.forward_lstm.parameters(), *bilm.encoder.parameters()):
             parameter.mul_(0.5)
     reader.forget()
-    after, expected = vectors(reader), vectors(SentenceReader(bilm, "zero"))
+    after, expected = vectors(reader), vectors(SentenceReader(bilm, "zero", weights=weights))
     assert all((one != other).any() for one, other in zip(before, after))
     for one, other in zip(after, expected):
         numpy.testing.assert_array_equal(one, other)
@@ -172,7 +173,9 @@ def test_no_store_is_written_with_fewer_bits(bilm):
         describe_store(SentenceReader(bilm, "zero", weights="int8"), "float32")
 
 
-def test_a_dump_with_other_weights_does_not_go_on_from_parts_of_this_one(bilm, tmp_path):
+def begin_dump(bilm, path, **arguments):
+    """One that is cut off after a part; what goes on with it."""
+
     class Stop(Exception):
         pass
 
@@ -183,9 +186,25 @@ def test_a_dump_with_other_weights_does_not_go_on_from_parts_of_this_one(bilm, t
     lines = [" ".join(sentence) for sentence in SENTENCES]
     settings = DumpSettings(AVERAGE, "float32", Batching(1), False, False)
     with pytest.raises(Stop):
-        write_dump(SentenceReader(bilm, "zero"), lines, tmp_path / "v.hdf5", settings, on_progress=stop)
+        write_dump(SentenceReader(bilm, "zero", **arguments), lines, path, settings, on_progress=stop)
+    return lambda reader: write_dump(reader, lines, path, settings)
+
+
+def test_a_dump_with_other_weights_does_not_go_on_from_parts_of_this_one(bilm, tmp_path):
+    go_on = begin_dump(bilm, tmp_path / "v.hdf5")
     with pytest.raises(ValueError, match="precision of weights"):
-        write_dump(SentenceReader(bilm, "zero", weights="int8"), lines, tmp_path / "v.hdf5", settings)
+        go_on(SentenceReader(bilm, "zero", weights="int8"))
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
+def test_an_invariant_dump_by_the_program_does_not_go_on_without_it(bilm, tmp_path, monkeypatch):
+    go_on = begin_dump(bilm, tmp_path / "v.hdf5", invariant=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled_program, "_loaded", lambda: "not wanted")
+        with pytest.raises(ValueError, match="invariance"):
+            go_on(SentenceReader(bilm, "zero", invariant=True))
+    go_on(SentenceReader(bilm, "zero", invariant=True))
+    assert (tmp_path / "v.hdf5").is_file()
 
 
 def test_the_embedder_of_sentences_takes_them():

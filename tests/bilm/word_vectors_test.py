@@ -34,7 +34,7 @@ def assert_right(bilm, vectors, words):
         assert_close(vectors(words), of_encoder(bilm, words))
 
 
-def count_encoded(bilm, monkeypatch):
+def count_encoded(monkeypatch):
     counts, encode = [], CharCnnEncoder.forward
     monkeypatch.setattr(CharCnnEncoder, "forward", lambda self, ids: counts.append(len(ids)) or encode(self, ids))
     return counts
@@ -48,7 +48,7 @@ def test_vectors_are_the_encoders_new_and_remembered_mixed(bilm):
 
 
 def test_a_word_is_computed_once(bilm, monkeypatch):
-    counts = count_encoded(bilm, monkeypatch)
+    counts = count_encoded(monkeypatch)
     vectors = WordVectors(bilm, 100)
     for start in (0, 5, 0):
         vectors(WORDS[start : start + 10])
@@ -61,7 +61,7 @@ def test_no_more_words_are_remembered_than_the_capacity_and_the_oldest_go_first(
     vectors(WORDS[:1])
     vectors(WORDS[4:6])
     assert len(vectors) == 4
-    counts = count_encoded(bilm, monkeypatch)
+    counts = count_encoded(monkeypatch)
     vectors([WORDS[0], WORDS[3], WORDS[4], WORDS[5]])
     vectors([WORDS[1]])
     assert counts == [0, 1]

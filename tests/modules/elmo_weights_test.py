@@ -1,5 +1,8 @@
 """The embedder "elmo" with weights that are packed, or laid out."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from allennlp.common import Params
@@ -67,7 +70,9 @@ def test_weights_that_change_later_are_read_as_they_are_then(weights, change, em
         change(embedder, changed)
         fresh = embedder_with(weights=weights)
         fresh.load_state_dict(changed)
-        assert torch.equal(embedder(tokens), fresh(tokens)) and not torch.equal(embedder(tokens), before)
+        after = embedder(tokens)
+        assert torch.equal(after, fresh(tokens)) and not torch.equal(after, before)
+        before = after
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])
@@ -77,6 +82,13 @@ def test_weights_that_stay_are_laid_out_once(weights, embedder_with, tokens):
     made = embedder._reading_bilm()
     embedder(tokens)
     assert embedder._reading_bilm() is made is not embedder.bilm
+
+
+def test_a_copy_has_weights_of_its_own(embedder_with, tokens):
+    embedder = embedder_with()
+    expected = embedder(tokens)
+    for other in (copy.deepcopy(embedder), pickle.loads(pickle.dumps(embedder))):
+        assert other._reading is None and torch.equal(other(tokens), expected)
 
 
 def test_vectors_are_those_of_the_biLM_itself(embedder_with, tokens):

@@ -37,6 +37,8 @@ def char_convolutions_compiled(
     """
     library = program()
     dim, num_characters = embedding.size(1), characters.size(1)
+    if embedding.device.type != "cpu":
+        raise ValueError(f"`embedding` should be on the CPU, but it is on {embedding.device}.")
     for number, weight in enumerate(weights):
         if weight.size(1) != dim or weight.size(0) % WIDTH != 0 or weight.size(2) > num_characters:
             raise ValueError(

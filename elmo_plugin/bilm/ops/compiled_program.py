@@ -29,9 +29,17 @@ class PanelMatrix:
     weight : one that is of `float32` on a CPU. Shape: (out, in), `out` a multiple of `num_gates * WIDTH`
     num_gates : whose columns lie one behind the other in `weight`.
     dtype : `torch.float32`, or `torch.float16`, each weight rounded to it; sums are in `float32` in any case.
+
+    # Raises
+
+    `ValueError` for another precision or device, as the program would read beyond it.
     """
 
     def __init__(self, weight: Tensor, num_gates: int = 1, dtype: torch.dtype = torch.float32) -> None:
+        if dtype not in (torch.float32, torch.float16) or weight.device.type != "cpu":
+            raise ValueError(
+                f"Weights should be of float32 or float16 and on the CPU, but they are {dtype} on {weight.device}."
+            )
         by_panel = weight.detach().to(dtype).view(num_gates, -1, WIDTH, weight.size(1))
         # Shape: (out / num_gates / WIDTH, num_gates, in, WIDTH)
         self.panels = by_panel.permute(1, 0, 3, 2).contiguous()

@@ -118,12 +118,16 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, laid_out: Optional[Pane
     """
     `x weightᵀ + bias` of each row x. Shapes: (any number, in), (out, in), (out,) to (any number, out)
 
-    laid_out : the same weight for `linear_compiled`, which runs where it is given, rows are few or `"fixed"` is forced,
-        and neither `"plain"` nor `"fast"` is.
+    laid_out : the same weight for `linear_compiled`, which runs where it is given and rows are few, unless `"plain"` or
+        `"fast"` is forced or autocast is on; where `"fixed"` is forced, for any rows.
     """
-    if laid_out is not None and (is_fixed() or _forced.get() is None and len(inputs) <= ROWS_FOR_PANELS):
+    if laid_out is not None and (is_fixed() or _takes_panels(len(inputs))):
         return compiled_linear.linear_compiled(inputs, laid_out, bias)
     return linear_fixed(inputs, weight, bias) if is_fixed() else functional.linear(inputs, weight, bias)
+
+
+def _takes_panels(num_rows: int) -> bool:
+    return _forced.get() is None and num_rows <= ROWS_FOR_PANELS and not torch.is_autocast_enabled("cpu")
 
 
 def in_panels_for_linear(weight: Tensor, dtype: torch.dtype = torch.float32) -> Optional[PanelMatrix]:

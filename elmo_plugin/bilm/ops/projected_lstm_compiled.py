@@ -167,8 +167,6 @@ class _Work(NamedTuple):
 def _check_alike(works: Sequence[_Work]) -> None:
     first = works[0]
     for work in works:
-        if work.recurrent.dtype not in (torch.float32, torch.float16):
-            raise ValueError(f"Weights should be of float32 or float16, but they are {work.recurrent.dtype}.")
         if work.recurrent.dtype != first.recurrent.dtype or work.projection.dtype != first.recurrent.dtype:
             raise ValueError("The weights of all chains should have the same precision, but they have not.")
         if work.hidden.shape != first.hidden.shape or work.memory.shape != first.memory.shape:

@@ -95,6 +95,8 @@ def test_what_does_not_fit_together_is_refused_before_it_is_read():
         expected = f"should have the shape (a multiple of 16, 3, at most 12), but it has {tuple(wrong.shape)}."
         with pytest.raises(ValueError, match=re.escape(expected)):
             char_convolutions_compiled(characters, embedding, [weights[0], wrong], biases)
+    with pytest.raises(ValueError, match="`embedding` should be on the CPU, but it is on meta"):
+        char_convolutions_compiled(characters, embedding.to("meta"), weights, biases)
 
 
 def test_it_is_for_float32_on_a_cpu_and_whole_panels():

@@ -119,6 +119,14 @@ def test_both_sides_have_the_same_structures():
         assert ctypes.sizeof(structure) == 8 * (len(fields) - num_clips) + 4 * num_clips
 
 
+def test_panels_of_what_the_program_can_not_read_are_refused():
+    weight = torch.zeros(16, 3)
+    with pytest.raises(ValueError, match="of float32 or float16 and on the CPU, but they are torch.bfloat16 on cpu"):
+        PanelMatrix(weight, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match="but they are torch.float32 on meta"):
+        PanelMatrix(weight.to("meta"))
+
+
 def test_panels_hold_each_weight_once():
     weight = torch.arange(4 * 32 * 3, dtype=torch.float32).view(4 * 32, 3)
     panels = PanelMatrix(weight, num_gates=4).panels

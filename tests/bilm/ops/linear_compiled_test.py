@@ -121,3 +121,5 @@ def test_dispatch_takes_it_for_few_rows_and_for_fixed_ones(monkeypatch):
         with dispatch.nullcontext() if implementation is None else forced(implementation):
             found = dispatch.linear(rows[:num_rows], weight, bias, panels)
         torch.testing.assert_close(found, expected[:num_rows])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert dispatch.linear(rows[:1], weight, bias, panels).dtype == torch.bfloat16

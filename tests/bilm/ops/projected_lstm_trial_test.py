@@ -39,8 +39,9 @@ def failing(monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_kernels_that_compute_the_same_run_and_no_random_number_is_drawn(dtype, caplog):
     before = torch.get_rng_state()
-    with torch.no_grad():
-        assert why_not(CPU, dtype) is None
+    for surroundings in (torch.no_grad, torch.inference_mode):
+        with surroundings():
+            assert why_not(CPU, dtype) is None
     assert torch.equal(torch.get_rng_state(), before)
     assert kernels_run(CPU, dtype) and not caplog.records
 
@@ -74,7 +75,7 @@ def test_kernels_that_compute_something_else_are_not_taken(wrong, failing):
     assert "Their numbers differ from the plain recurrence's" in why_not(CPU, torch.float32)
 
 
-def test_gradients_are_tried_too(failing, monkeypatch):
+def test_gradients_are_tried_too(failing):
     def without_gradient(chains, *others):
         halves = [one._replace(memory=0.5 * one.memory + 0.5 * one.memory.detach()) for one in chains]
         return projected_lstms_triton(halves, *others)
@@ -83,11 +84,21 @@ def test_gradients_are_tried_too(failing, monkeypatch):
     assert "differ" in why_not(CPU, torch.float32)
 
 
-def test_a_gpu_that_is_full_says_nothing_about_kernels(failing):
+def test_reading_without_gradients_is_tried_too(failing):
+    def spoilt(chains, *others):
+        outputs = projected_lstms_triton(chains, *others)
+        return outputs if torch.is_grad_enabled() else [one._replace(outputs=one.outputs + 1) for one in outputs]
+
+    failing(spoilt)
+    assert "differ" in why_not(CPU, torch.float32)
+
+
+@pytest.mark.parametrize("message", ["CUDA out of memory. Tried to allocate 2 GiB", "CUBLAS_STATUS_ALLOC_FAILED when"])
+def test_a_gpu_that_is_full_says_nothing_about_kernels(message, failing):
     def full(*arguments):
-        raise torch.OutOfMemoryError("full")
+        raise RuntimeError(message)
 
     failing(full)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(RuntimeError, match=message):
         kernels_run(CPU, torch.float32)
     assert projected_lstm_trial.kernels_run.cache_info().currsize == 0
