@@ -3,8 +3,9 @@
 //   DATA=qa BILM=elmo STORE=store allennlp elmo-results training_configs/results/squad.jsonnet --runs OUT \
 //     --page docs/results.md
 //
-// DATA is a folder with train.json and dev.json. `benchmarks/sample_questions.py` makes samples of them. BILM is a folder that elmo-export wrote, STORE one with its vectors of these texts, so that they are
-// computed once and not in each epoch of each training (docs/results.md has the commands); what it lacks is computed.
+// DATA is a folder with train.json and dev.json; `benchmarks/sample_questions.py` makes samples of them. BILM is a folder
+// that elmo-export wrote, STORE one with its vectors of these texts, so that they are computed once and not in each epoch
+// of each training (docs/results.md has the commands); what it lacks is computed.
 local data = std.extVar('DATA');
 local overrides = {
   train_data_path: data + '/train.json',
