@@ -65,8 +65,8 @@ class ElmoEmbedder:
         computed from a few sentences of English.
     cached_words : how many words' vectors to remember, `4 * projection_dim` bytes each.
     invariant : give a sentence the same vectors, bit by bit, whatever the batch that it is in. Words that are met for
-        the first time take up to twice as long; where the recurrence is not compiled, a sentence alone takes five times
-        as long. Without it vectors differ by up to 1e-6 of the largest number.
+        the first time take a little longer; where the program in C can't run, a sentence alone takes five times as
+        long. Without it vectors differ by up to 1e-6 of the largest number.
     weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"`: faster, and nearly the same vectors
         (`docs/performance.md`).
 

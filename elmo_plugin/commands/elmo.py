@@ -131,8 +131,8 @@ def _add_batch_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--invariant",
         action="store_true",
-        help="a sentence's vectors are the same in any batch, bit by bit; new words take up to twice as long, and "
-        "where the recurrence is not compiled, all does (docs/embedding.md)",
+        help="a sentence's vectors are the same in any batch, bit by bit; new words take a little longer, and "
+        "where the program in C can't run, all takes up to five times as long (docs/embedding.md)",
     )
     subparser.add_argument(
         "--weights",
