@@ -46,7 +46,8 @@ class SentenceReader:
         except under the policy `"stateful"`, where they depend on the batches before in any case.
     weights : their precision, `"float32"`, or on the CPU `"float16"` or `"int8"` (`packing.with_weights`). The packed
         ones are held beside those of `bilm`; under `"float32"` on the CPU, from the first sentence on, copies of those
-        that products multiply by (`packing.laid_out`). Where weights change, call `forget`.
+        that products multiply by (`packing.lstms_laid_out`, `packing.encoder_laid_out`). Where weights change, call
+        `forget`.
 
     # Raises
 

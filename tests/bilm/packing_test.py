@@ -19,6 +19,7 @@ from elmo_plugin.bilm.ops.dispatch import forced
 from elmo_plugin.bilm.ops.projected_lstm_reading import are_side_by_side
 from elmo_plugin.bilm.packing import encoder_laid_out, laid_out, lstms_laid_out, with_weights
 from elmo_plugin.bilm.weights import load_bilm
+from tests.compiled import runs_here
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "bilm"
 SENTENCES = [["The", "first", "sentence", "."], ["Another"], ["And", "a", "third", ",", "longer", "one", "."]]
@@ -196,7 +197,7 @@ def test_a_dump_with_other_weights_does_not_go_on_from_parts_of_this_one(bilm, t
         go_on(SentenceReader(bilm, "zero", weights="int8"))
 
 
-@pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
+@runs_here
 def test_an_invariant_dump_by_the_program_does_not_go_on_without_it(bilm, tmp_path, monkeypatch):
     go_on = begin_dump(bilm, tmp_path / "v.hdf5", invariant=True)
     with monkeypatch.context() as patch:

@@ -14,13 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from elmo_plugin.bilm.ops.char_convolutions_blocked import num_distinct_windows
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, can_read, check_tensors, program
 
 
 def is_for(embedding: Tensor, weights: Sequence[Tensor]) -> bool:
     """Whether such filters, shapes as in `char_convolutions`, can be run."""
-    are_suited = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in (embedding, *weights))
-    return are_suited and all(weight.size(0) % WIDTH == 0 for weight in weights) and why_not() is None
+    return all(weight.size(0) % WIDTH == 0 for weight in weights) and can_read(embedding, *weights)
 
 
 def char_convolutions_compiled(
@@ -37,8 +36,7 @@ def char_convolutions_compiled(
     """
     library = program()
     dim, num_characters = embedding.size(1), characters.size(1)
-    if embedding.device.type != "cpu":
-        raise ValueError(f"`embedding` should be on the CPU, but it is on {embedding.device}.")
+    check_tensors([("embedding", embedding, tuple(embedding.shape))])
     for number, weight in enumerate(weights):
         if weight.size(1) != dim or weight.size(0) % WIDTH != 0 or weight.size(2) > num_characters:
             raise ValueError(

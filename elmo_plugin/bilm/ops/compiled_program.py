@@ -10,7 +10,7 @@ import ctypes
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -49,6 +49,30 @@ def why_not() -> Optional[str]:
     """Why the program can't run here; `None` if it can."""
     found = _loaded()
     return found if isinstance(found, str) else None
+
+
+def can_read(*tensors: Tensor) -> bool:
+    """Whether the program can run here, and these are as it takes them: of `float32`, on the CPU."""
+    are_suited = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    return are_suited and why_not() is None
+
+
+def check_tensors(expected: Sequence[Tuple[str, Tensor, Tuple[int, ...]]]) -> None:
+    """
+    # Parameters
+
+    expected : names of what the program is about to read, and the shapes that they must have.
+
+    # Raises
+
+    `ValueError` for another shape or device, as the program would read beyond it.
+    """
+    for name, tensor, shape in expected:
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
+    for name, tensor, _ in expected:
+        if tensor.device.type != "cpu":
+            raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
 
 
 def program() -> Any:

@@ -29,7 +29,7 @@ from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs, Recurrence
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_compiled import projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
@@ -43,7 +43,6 @@ FIXED = "fixed"
 # From some more rows on the library's products with the weight itself are as fast.
 ROWS_FOR_PANELS = 512
 
-Recurrence = Callable[[Sequence[Chain], Sequence[int], Optional[float], Optional[float]], List[ChainOutput]]
 Convolutions = Callable[[Tensor, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 _forced: ContextVar[Optional[str]] = ContextVar("forced", default=None)

@@ -9,13 +9,12 @@ import ctypes
 import torch
 from torch import Tensor
 
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, can_read, check_tensors, program
 
 
 def is_for(weight: Tensor) -> bool:
     """Whether such a matrix, shape (out, in), can be laid out and multiplied by."""
-    is_suited = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.numel() > 0
-    return is_suited and weight.size(0) % WIDTH == 0 and why_not() is None
+    return weight.numel() > 0 and weight.size(0) % WIDTH == 0 and can_read(weight)
 
 
 def linear_compiled(inputs: Tensor, matrix: PanelMatrix, bias: Tensor) -> Tensor:
@@ -34,11 +33,7 @@ def linear_compiled(inputs: Tensor, matrix: PanelMatrix, bias: Tensor) -> Tensor
     rows, bias = (tensor.detach().float().contiguous() for tensor in (inputs, bias))
     num_panels, num_gates, in_features, _ = matrix.panels.shape
     out_features = num_panels * WIDTH
-    for name, tensor, shape in [("inputs", rows, (len(rows), in_features)), ("bias", bias, (out_features,))]:
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
-        if tensor.device.type != "cpu":
-            raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
+    check_tensors([("inputs", rows, (len(rows), in_features)), ("bias", bias, (out_features,))])
     if num_gates != 1:
         raise ValueError(f"`matrix` should have panels of one gate, but they are of {num_gates}.")
     outputs = rows.new_empty(len(rows), out_features)

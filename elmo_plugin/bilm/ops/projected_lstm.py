@@ -1,6 +1,6 @@
 """The recurrence of projected LSTM layers, plainly."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -38,6 +38,10 @@ class ChainOutput(NamedTuple):
     outputs: Tensor
     hidden: Tensor
     memory: Tensor
+
+
+# `projected_lstms`, and each of its peers.
+Recurrence = Callable[[Sequence[Chain], Sequence[int], Optional[float], Optional[float]], List[ChainOutput]]
 
 
 def projected_lstms(

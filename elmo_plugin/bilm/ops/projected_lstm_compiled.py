@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, program, why_not
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, can_read, check_tensors, program
 from elmo_plugin.bilm.ops.linear_compiled import linear_compiled
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 
@@ -36,8 +36,7 @@ def in_panels(
 
 def is_for(weight_projection: Tensor) -> bool:
     """Whether layers with such a projection, shape (projection_dim, cell_dim), can be run."""
-    is_suited = weight_projection.device.type == "cpu" and weight_projection.dtype == torch.float32
-    return is_suited and all(size % WIDTH == 0 for size in weight_projection.shape) and why_not() is None
+    return all(size % WIDTH == 0 for size in weight_projection.shape) and can_read(weight_projection)
 
 
 def projected_lstms_compiled(
@@ -136,12 +135,7 @@ class _Work(NamedTuple):
                 expected.append(("weight", weight, (4 * cell_dim, dim)))
         else:
             expected.append(("input_gates", self.input_gates, (sum(rows), 4 * cell_dim)))
-        for name, tensor, shape in expected:
-            if tuple(tensor.shape) != shape:
-                raise ValueError(f"`{name}` should have the shape {shape}, but it has {tuple(tensor.shape)}.")
-        for name, tensor, _ in expected:
-            if tensor.device.type != "cpu":
-                raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
+        check_tensors(expected)
         if rows and not 0 <= min(rows) <= max(rows) <= batch_size:
             raise ValueError(f"`rows_per_step` should be from 0 to {batch_size}, but it is {list(rows)}.")
 

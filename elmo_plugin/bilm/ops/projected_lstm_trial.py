@@ -7,14 +7,12 @@ knows the precision. Where something is missing the plain recurrence runs, and w
 
 import logging
 from functools import lru_cache
-from typing import Callable, List, Optional, Sequence
+from typing import List, Optional
 
 import torch
 from torch import Tensor
 
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, projected_lstms
-
-Recurrence = Callable[[Sequence[Chain], Sequence[int], Optional[float], Optional[float]], List[ChainOutput]]
+from elmo_plugin.bilm.ops.projected_lstm import Chain, Recurrence, projected_lstms
 
 logger = logging.getLogger(__name__)
 

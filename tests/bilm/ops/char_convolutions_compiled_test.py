@@ -11,11 +11,9 @@ from elmo_plugin.bilm.ops.char_convolutions import char_convolutions
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.char_convolutions_compiled import char_convolutions_compiled, is_for
 from elmo_plugin.bilm.ops.compiled_program import why_not
-from elmo_plugin.bilm.ops.dispatch import forced
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed
 from tests.bilm.ops.char_convolutions_test import MAX_CHARACTERS, WORDS, characters_of, random_inputs, words
-
-runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
+from tests.compiled import forced_if, runs_here
 
 FILTERS = {
     "widths in order": [(1, 16), (2, 32), (4, 16)],
@@ -35,14 +33,6 @@ def random_floats(filters, dim=3):
 def doubled(inputs):
     embedding, weights, biases = inputs
     return embedding.double(), [weight.double() for weight in weights], [bias.double() for bias in biases]
-
-
-@pytest.fixture
-def threads():
-    """Sets how many there are, and sets it back."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @runs_here
@@ -120,7 +110,7 @@ def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
         ("fixed", tensors, True, char_convolutions_compiled),
         ("fixed", tensors, False, char_convolutions_fixed),
     ]:
-        with dispatch.nullcontext() if implementation is None else forced(implementation):
+        with forced_if(implementation):
             assert dispatch._convolutions_of(given, may_compile) is expected
     with torch.no_grad():
         assert dispatch._convolutions_of(learning, True) is char_convolutions_compiled

@@ -7,9 +7,8 @@ import torch
 
 from elmo_plugin.bilm.ops import dispatch, linear_compiled
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
-from elmo_plugin.bilm.ops.dispatch import forced, in_panels_for_linear
-
-runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
+from elmo_plugin.bilm.ops.dispatch import in_panels_for_linear
+from tests.compiled import forced_if, runs_here
 
 # Rows, in, out: around the numbers that the program takes at a time (6 and 96 rows, 256 inputs, panels of 16, four of
 # them).
@@ -27,14 +26,6 @@ def random_task(shape, seed=0):
 
 def run(rows, weight, bias, dtype=torch.float32):
     return linear_compiled.linear_compiled(rows, PanelMatrix(weight, dtype=dtype), bias)
-
-
-@pytest.fixture
-def threads():
-    """Sets how many there are, and sets it back."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @runs_here
@@ -118,7 +109,7 @@ def test_dispatch_takes_it_for_few_rows_and_for_fixed_ones(monkeypatch):
         (None, 7, double), (None, 8, single), ("fixed", 7, double), ("fixed", 8, double), ("plain", 7, single),
         ("fast", 7, single),
     ]:
-        with dispatch.nullcontext() if implementation is None else forced(implementation):
+        with forced_if(implementation):
             found = dispatch.linear(rows[:num_rows], weight, bias, panels)
         torch.testing.assert_close(found, expected[:num_rows])
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -13,8 +13,7 @@ from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffere
 from elmo_plugin.bilm.ops.projected_lstm_compiled import in_panels, is_for, projected_lstms_compiled
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import random_inputs
-
-runs_here = pytest.mark.skipif(why_not() is not None, reason=f"the compiled program can't run: {why_not()}")
+from tests.compiled import runs_here
 
 # Rows of each step, cell_dim, projection_dim.
 SHAPES = {
@@ -31,14 +30,6 @@ all_shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys()
 
 def weights_in(chains, dtype):
     return [Chain(*one[:3], *in_panels(*one[3:], dtype=dtype)) for one in chains]
-
-
-@pytest.fixture
-def threads():
-    """Sets how many there are, and sets it back."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 def chain(shape, seed=0, batch_size=None):
