@@ -40,7 +40,7 @@ def with_weights(bilm: Bilm, weights: str) -> Bilm:
         return bilm
     packed = _copy_of_modules(bilm)
     for lstm in (packed.forward_lstm, packed.backward_lstm):
-        lstm.layers = nn.ModuleList(_PackedLayer(layer, weights) for layer in lstm.layers)
+        lstm.layers = nn.ModuleList(_packed_layer(layer, weights) for layer in lstm.layers)
     _exchange_products(packed.encoder, lambda product: _PackedLinear(product, weights))
     return packed.eval()
 
@@ -118,12 +118,11 @@ def _copy_of_modules(module: AnyModule) -> AnyModule:
     return result
 
 
-def _packed(weight: Tensor, weights: str, bias: Tensor) -> Callable[[Tensor], Tensor]:
-    """`rows weightᵀ + bias` of rows."""
-    halves = in_panels_for_linear(weight, torch.float16) if weights == FLOAT16 else None
-    if halves is None:
-        return PackedMatrix(weight, weights, bias)
-    return partial(linear_compiled, matrix=halves, bias=bias.detach())
+def _packed_layer(layer: ProjectedLstmLayer, weights: str) -> nn.Module:
+    if weights == FLOAT16 and is_compiled(layer.weight_projection):
+        matrices = in_panels(layer.weight_recurrent, layer.weight_projection, dtype=torch.float16)
+        return _LaidOutLayer(layer, *matrices)
+    return _PackedLayer(layer, weights)
 
 
 class _LaidOutLayer(nn.Module):
@@ -138,7 +137,9 @@ class _LaidOutLayer(nn.Module):
         super().__init__()
         self.options, self.bias = layer.options, layer.bias
         weight = layer.weight_input.detach()
-        self.input = PanelMatrix(weight) if isinstance(recurrent, PanelMatrix) else weight
+        self.input = weight
+        if isinstance(recurrent, PanelMatrix):
+            self.input = PanelMatrix(weight, dtype=recurrent.panels.dtype)
         self.bias_and_offset = (layer.bias + layer.forget_offset).detach()
         self.recurrent, self.projection = recurrent, projection
 
@@ -161,11 +162,15 @@ class _LaidOutLinear(nn.Module):
 class _PackedLinear(nn.Module):
     def __init__(self, product: nn.Linear, weights: str) -> None:
         super().__init__()
-        self.matrix = _packed(product.weight, weights, product.bias)
+        halves = in_panels_for_linear(product.weight, torch.float16) if weights == FLOAT16 else None
+        if halves is None:
+            self.product = PackedMatrix(product.weight, weights, product.bias)
+        else:
+            self.product = partial(linear_compiled, matrix=halves, bias=product.bias.detach())
         self.out_features = product.out_features
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.matrix(rows)
+        return self.product(rows)
 
 
 class _PackedLayer(nn.Module):
@@ -174,12 +179,9 @@ class _PackedLayer(nn.Module):
     def __init__(self, layer: ProjectedLstmLayer, weights: str) -> None:
         super().__init__()
         self.options, self.bias = layer.options, layer.bias
-        self.input = _packed(layer.weight_input, weights, layer.bias + layer.forget_offset)
+        self.input = PackedMatrix(layer.weight_input, weights, layer.bias + layer.forget_offset)
         matrices = layer.weight_recurrent, layer.weight_projection
-        if weights == FLOAT16 and is_compiled(layer.weight_projection):
-            self.recurrent, self.projection = in_panels(*matrices, dtype=torch.float16)
-        else:
-            self.recurrent, self.projection = (PackedMatrix(matrix, weights) for matrix in matrices)
+        self.recurrent, self.projection = (PackedMatrix(matrix, weights) for matrix in matrices)
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """See `ProjectedLstmLayer.chain`."""
