@@ -42,5 +42,5 @@ lock:
 		--no-emit-find-links --custom-compile-command 'make lock' $(LOCK_OPTIONS) --output-file requirements.txt setup.py
 
 clean:
-	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache elmo_plugin/bilm/ops/compiled/*.so
+	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache elmo_plugin/bilm/ops/compiled/*.so elmo_plugin/corpus/compiled/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -39,7 +39,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     # `allennlp find-lr` draws its curve with matplotlib without declaring it.
     "find-lr": ["matplotlib"],
-    # `elmo-prepare`: counting words fast, and reading .zst files.
+    # `elmo-prepare`: reading .zst files; `elmo`: vectors as Parquet files.
     "corpus": ["pyarrow>=15", "zstandard>=0.20"],
     # `elmo-prepare`: words of Chinese text.
     "zh": ["jieba>=0.42"],
@@ -48,18 +48,28 @@ EXTRAS_REQUIRE = {
     "test": ["pytest>=8"],
 }
 
-# What elmo_plugin/bilm/ops/compiled_program.py loads.  It is no module of Python, and lies in a folder
-# that is no package, so that nobody tries to import it.  Where it can't be compiled (no compiler,
-# another processor) the package is installed without it, and torch's own products are used, which
-# take longer.
-PROGRAM = Extension(
-    "elmo_plugin.bilm.ops.compiled.program",
-    sources=sorted(glob("elmo_plugin/bilm/ops/compiled/*.c")),
-    depends=glob("elmo_plugin/bilm/ops/compiled/*.h"),
-    extra_compile_args=["-O3", "-fopenmp"],
-    extra_link_args=["-fopenmp"],
-    optional=True,
-)
+# Two programs in C: what elmo_plugin/bilm/ops/compiled_program.py and elmo_plugin/corpus/compiled_words.py
+# load.  They are no modules of Python, and lie in folders that are no packages, so that nobody tries
+# to import them.  Where one can't be compiled (no compiler; for the first, another processor) the
+# package is installed without it, and torch's own products, or plain Python, are used, which take
+# longer.
+PROGRAMS = [
+    Extension(
+        "elmo_plugin.bilm.ops.compiled.program",
+        sources=sorted(glob("elmo_plugin/bilm/ops/compiled/*.c")),
+        depends=glob("elmo_plugin/bilm/ops/compiled/*.h"),
+        extra_compile_args=["-O3", "-fopenmp"],
+        extra_link_args=["-fopenmp"],
+        optional=True,
+    ),
+    Extension(
+        "elmo_plugin.corpus.compiled.words",
+        sources=sorted(glob("elmo_plugin/corpus/compiled/*.c")),
+        depends=glob("elmo_plugin/corpus/compiled/*.h"),
+        extra_compile_args=["-O3"],
+        optional=True,
+    ),
+]
 
 setup(
     name="elmo-plugin",
@@ -67,7 +77,7 @@ setup(
     description="ELMo for AllenNLP on today's torch: pretrain, export, adapt and use it",
     packages=find_packages(include=["elmo_plugin", "elmo_plugin.*"]),
     package_data={"elmo_plugin": ["**/*.txt", "**/*.json"]},
-    ext_modules=[PROGRAM],
+    ext_modules=PROGRAMS,
     python_requires=">=3.10",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # The preparation needs no AllenNLP; importing it would be most of a short run.
 sys.modules["allennlp"] = None
 
+from elmo_plugin.corpus.compiled_words import why_not  # noqa: E402
 from elmo_plugin.corpus.prepare import prepare_corpus, prepare_vocabulary  # noqa: E402
 from elmo_plugin.corpus.processes import usable_cores  # noqa: E402
 from elmo_plugin.corpus.settings import Settings  # noqa: E402
@@ -113,7 +114,8 @@ def main() -> None:
             num_tokens = method(inputs, output, settings, of_stages)["tokens"]
             print(f"{name}: " + ", ".join(f"{title} {spent:.2f} s" for title, spent in stages.seconds.items()))
         seconds = {name: best_seconds(action, arguments.runs) for name, action in actions.items()}
-    print(f"{num_tokens:,} tokens, {arguments.processes} processes, best of {arguments.runs}")
+    how = "words in C" if why_not() is None else f"words in Python: {why_not()}"
+    print(f"{num_tokens:,} tokens, {arguments.processes} processes, best of {arguments.runs}, {how}")
     for name, spent in seconds.items():
         speed, times = num_tokens / spent / 1e6, spent / seconds["counting"]
         print(f"{name:24} {spent:7.2f} s {speed:7.2f} M tokens/s, counting is {times:5.2f} times as fast")

@@ -30,16 +30,20 @@ from tools.interpreters import NoInterpreterError, ask, candidates, choose, prob
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = "elmo-plugin-install.json"
 # The last ones are compiled.
-MADE_FROM = ("requirements.txt", "setup.py", "elmo_plugin/bilm/ops/compiled/*.[ch]")
+COMPILED = ("elmo_plugin/bilm/ops/compiled/*.[ch]", "elmo_plugin/corpus/compiled/*.[ch]")
+MADE_FROM = ("requirements.txt", "setup.py", *COMPILED)
 LENT_TORCH = "elmo_plugin_lent_torch.pth"
 TORCH_LINE = re.compile(r"(torch|torchvision|triton|nvidia-[\w.-]+|cuda-[\w.-]+)==")
 TRY_ALL = (
     "import allennlp.commands, numpy, platform, spacy, torch, elmo_plugin;"
     "from allennlp.version import VERSION;"
-    "from elmo_plugin.bilm.ops.compiled_program import why_not;"
+    "from elmo_plugin.bilm.ops import compiled_program;"
+    "from elmo_plugin.corpus import compiled_words;"
     "print(f'Installed: Python {platform.python_version()}, AllenNLP {VERSION}, '"
     "f'torch {torch.__version__}, NumPy {numpy.__version__}, spaCy {spacy.__version__}');"
-    "print('The program in C is compiled.' if why_not() is None else f'The program in C is not compiled: {why_not()}')"
+    "reasons = {'of the biLM': compiled_program.why_not(), 'that counts words': compiled_words.why_not()};"
+    "print(*(f'The program in C {which} is ' + ('compiled.' if reason is None else f'not compiled: {reason}') "
+    "for which, reason in reasons.items()), sep=chr(10))"
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from elmo_plugin.corpus.compression import DAMAGE, decompressed_chunks
 from elmo_plugin.corpus.sources import Source
+from elmo_plugin.corpus.word_lists import count_lines
 
 # A line longer than this many blocks is cut, so that a file without a single newline does not fill the memory.
 MAX_LINE_BLOCKS = 16
@@ -104,7 +105,7 @@ class BlockReader:
         for data, is_cut in self._cut(self._chunks(source)):
             digest.update(data)
             yield Piece(source.name, offset, line, data, is_cut)
-            offset, line = offset + len(data), line + data.count(b"\n")
+            offset, line = offset + len(data), line + count_lines(data)
         self.files.append({"name": source.name, "bytes": offset, "sha256": digest.hexdigest()})
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Tuple[bytes, bool]]:

@@ -11,7 +11,7 @@ from elmo_plugin.corpus.forms import id_texts, json_texts, read_id_vocabulary
 from elmo_plugin.corpus.lines import MARKS, Lines, clean, decode
 from elmo_plugin.corpus.segmenters import build_segmenter
 from elmo_plugin.corpus.settings import SPECIALS, Settings
-from elmo_plugin.corpus.word_lists import as_lines, encoded_words, word_hashes
+from elmo_plugin.corpus.word_lists import count_lines, hash_order, line_hashes, lines_in_order, numbers_of
 from elmo_plugin.corpus.words import CountedWords, NumberedWords
 from elmo_plugin.corpus.words import count_sentences, count_text, number_sentences, number_text
 
@@ -31,7 +31,7 @@ class EncodedBlock:
     # Parameters
 
     arrays : `Dict[str, np.ndarray]`
-        `hashes`, shape `(num_types,)`, uint32, ascending: `word_hashes` of the types. Of `encode` also, with the
+        `hashes`, shape `(num_types,)`, uint32, ascending: `line_hashes` of the types. Of `encode` also, with the
         sentences in the order of their keys,
         `ids`, shape `(num_tokens,)`, int32: index into `types`;
         `offsets`, shape `(num_sentences + 1,)`, int64: where each sentence begins in `ids`;
@@ -76,12 +76,11 @@ def count(block: Block, settings: Settings, strict: bool) -> EncodedBlock:
 
 def _encoded(words: Words, lines: Lines) -> Tuple[EncodedBlock, np.ndarray]:
     """What `encode` and `count` have in common; and the order of the types by their hashes."""
-    types = encoded_words(words.type_lines)
-    hashes = word_hashes(types)
-    order = np.argsort(hashes, kind="stable")
-    specials = [i for i, word in enumerate(types) if word in _SPECIALS]
+    hashes = line_hashes(words.type_lines)
+    order = hash_order(hashes)
+    specials = numbers_of(_SPECIALS, words.type_lines)
     lines.oddities["literal_special_tokens"] = sum(map(words.count_of, specials))
-    by_hash = as_lines([types[i] for i in order.tolist()])
+    by_hash = lines_in_order(words.type_lines, order)
     sizes = (len(words.lengths), int(words.lengths.sum()), int(words.lengths.max(initial=0)))
     return EncodedBlock({"hashes": hashes[order]}, by_hash, *sizes, lines.oddities, lines.reports), order
 
@@ -138,7 +137,7 @@ def _oddities(block: Block, data: bytes, num_sentences: int) -> Counter:
     return Counter(
         # To look for one byte is ten times as fast as for two.
         carriage_returns=data.count(b"\r\n") if b"\r" in data else 0,
-        blank_lines=data.count(b"\n") - num_sentences,
+        blank_lines=count_lines(data) - num_sentences,
         overlong_lines_cut=sum(piece.line_is_cut for piece in block.pieces),
     )
 

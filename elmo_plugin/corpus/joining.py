@@ -8,7 +8,7 @@ types are merged as those of blocks are (`TypeMerger`), and the ids in the shard
 import shutil
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -32,7 +32,7 @@ from elmo_plugin.corpus.prepared import (
 from elmo_plugin.corpus.processes import map_in_order
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import UNICODE, versions
-from elmo_plugin.corpus.word_lists import as_lines, word_hashes
+from elmo_plugin.corpus.word_lists import hash_order, line_hashes, lines_in_order
 from elmo_plugin.corpus.work import Work
 
 # Types of a part that are in memory as words at once.
@@ -159,32 +159,26 @@ def _write_blocks(corpus: PreparedCorpus, names: Sequence[str], scratch: Path, p
     folder = scratch / f"{part:04d}"
     folder.mkdir()
     blocks, begin = [], 0
-    for words in _in_chunks(corpus.types_path()):
-        hashes = word_hashes(words)
-        order = np.argsort(hashes, kind="stable")
+    for lines in _in_chunks(corpus.types_path()):
+        hashes = line_hashes(lines)
+        order = hash_order(hashes)
         # Shape: (num_splits, number of words)
-        of_chunk = np.zeros((len(names), len(words)), np.int64)
+        of_chunk = np.zeros((len(names), len(hashes)), np.int64)
         for row, name in enumerate(of_part):
             of_chunk[names.index(name)] = counts[row, begin + order]
         arrays = {"hashes": hashes[order], "counts": of_chunk, "order": begin + order}
-        types = as_lines([words[i] for i in order.tolist()])
+        types = lines_in_order(lines, order)
         blocks.append(BlockFiles(folder, len(blocks)))
         blocks[-1].write(EncodedBlock(arrays, types, 0, 0, 0, Counter(), []), "")
-        begin += len(words)
+        begin += len(hashes)
     return blocks
 
 
-def _in_chunks(path: Path) -> Iterator[List[bytes]]:
+def _in_chunks(path: Path) -> Iterator[bytes]:
     """The lines of a list of words, some at a time."""
-    words: List[bytes] = []
     with path.open("rb") as file:
-        for line in file:
-            words.append(line[:-1])
-            if len(words) == TYPES_AT_ONCE:
-                yield words
-                words = []
-    if words:
-        yield words
+        while lines := b"".join(islice(file, TYPES_AT_ONCE)):
+            yield lines
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,14 @@ from numpy.lib.format import open_memmap
 from elmo_plugin.corpus.block_files import BlockFiles
 from elmo_plugin.corpus.ranking import RankedWords
 from elmo_plugin.corpus.settings import SPECIALS, UNKNOWN, WORD_MARKS, Settings
-from elmo_plugin.corpus.word_lists import as_lines, encoded_words, line_offsets, number_words, to_lines
+from elmo_plugin.corpus.word_lists import (
+    count_lines,
+    encoded_words,
+    line_offsets,
+    lines_in_order,
+    number_words,
+    to_lines,
+)
 from elmo_plugin.corpus.work import Progress
 
 # Types are merged in as many parts, by their hashes, as keep the words held in memory at once below this.
@@ -92,13 +99,13 @@ class TypeMerger:
         num_types = len(SPECIALS)
         progress.begin("merging", 2 * num_parts, "part")
         for part in range(num_parts):
-            words, counts = self._merge_part(part, num_parts, num_types, literal)
+            lines, counts = self._merge_part(part, num_parts, num_types, literal)
             frequent = np.flatnonzero(counts[0] >= self.settings.min_count)
-            chosen = [words[i] for i in frequent.tolist()]
+            chosen = lines_in_order(lines, frequent)
             vocabulary = vocabulary.and_others(chosen, counts[0, frequent], num_types + frequent, max_words)
-            num_types += len(words)
+            num_types += counts.shape[1]
             progress.reach(part + 1)
-        if not vocabulary.words:
+        if not vocabulary.lines:
             raise ValueError(
                 f"min_count: none of the {num_types - len(SPECIALS)} words of the text occurs at least "
                 f"{self.settings.min_count} times in the training sentences; lower it or give more text."
@@ -108,31 +115,30 @@ class TypeMerger:
         progress.end()
         return totals
 
-    def _merge_part(self, part: int, num_parts: int, first: int, literal: np.ndarray) -> Tuple[List[bytes], np.ndarray]:
+    def _merge_part(self, part: int, num_parts: int, first: int, literal: np.ndarray) -> Tuple[bytes, np.ndarray]:
         """
-        The words of one part in order of first occurrence, and their counts: (num_splits, words of the part). They are
-        numbered from `first` for now; special tokens, should the text hold them, are numbered as such, and their counts
-        added to `literal`, (num_splits, special tokens).
+        The words of one part, one a line, in order of first occurrence, and their counts: (num_splits, words of the
+        part). They are numbered from `first` for now; special tokens, should the text hold them, are numbered as such,
+        and their counts added to `literal`, (num_splits, special tokens).
         """
         bounds = np.array([part * _HASH_END // num_parts, (part + 1) * _HASH_END // num_parts])
         ranges = [np.searchsorted(block.array("hashes").astype(np.int64), bounds) for block in self.blocks]
         lists = [block.types(begin, end) for block, (begin, end) in zip(self.blocks, ranges)]
         (_, *numbers), lines = number_words([to_lines(SPECIALS), *lists])
-        words = encoded_words(lines)
-        counts = np.zeros((self.num_splits, len(words)), np.int64)
+        counts = np.zeros((self.num_splits, count_lines(lines)), np.int64)
         for block, (begin, end), of_block in zip(self.blocks, ranges, numbers):
             counts[:, of_block] += block.array("counts")[:, begin:end]
             shifted = np.where(of_block < len(SPECIALS), of_block, of_block + np.int32(first - len(SPECIALS)))
             np.load(block.path("numbers.npy"), mmap_mode="r+")[begin:end] = shifted
         literal += counts[:, : len(SPECIALS)]
-        words, counts = words[len(SPECIALS) :], counts[:, len(SPECIALS) :]
-        self._words_path(part).write_bytes(lines[len(to_lines(SPECIALS)) :])
+        lines, counts = lines[len(to_lines(SPECIALS)) :], counts[:, len(SPECIALS) :]
+        self._words_path(part).write_bytes(lines)
         np.save(self._counts_path(part), counts)
-        return words, counts
+        return lines, counts
 
     def _number(self, vocabulary: RankedWords, num_parts: int, num_types: int, literal: np.ndarray) -> TypeTotals:
         """The second pass: final numbers, the files, and the totals."""
-        vocabulary_size = len(SPECIALS) + len(vocabulary.words)
+        vocabulary_size = len(SPECIALS) + len(vocabulary.numbers)
         unknown = literal[:, SPECIALS.index(UNKNOWN)].copy()
         totals = TypeTotals(num_types, vocabulary_size, unknown, np.zeros(self.num_splits, np.int64))
         # Shape: (num_splits, num_types)
@@ -143,17 +149,16 @@ class TypeMerger:
         final[: len(SPECIALS)] = np.arange(len(SPECIALS))
         final[vocabulary.numbers] = np.arange(len(SPECIALS), vocabulary_size)
         begin, next_other = len(SPECIALS), vocabulary_size
-        vocabulary_lines = to_lines(SPECIALS) + as_lines(vocabulary.words)
+        vocabulary_lines = to_lines(SPECIALS) + vocabulary.lines
         (self.output / "vocabulary.txt").write_bytes(vocabulary_lines)
         with (self.output / "types.txt").open("wb") as types_file:
             types_file.write(vocabulary_lines)
             for part in range(num_parts):
                 lines, counts = self._words_path(part).read_bytes(), np.load(self._counts_path(part))
                 others = np.flatnonzero(final[begin : begin + counts.shape[1]] < 0)
-                words = encoded_words(lines)
-                ranked = RankedWords.of([words[i] for i in others.tolist()], counts[0, others], begin + others)
+                ranked = RankedWords.of(lines_in_order(lines, others), counts[0, others], begin + others)
                 final[ranked.numbers] = np.arange(next_other, next_other + len(others))
-                types_file.write(as_lines(ranked.words))
+                types_file.write(ranked.lines)
                 counts_file[:, final[begin : begin + counts.shape[1]]] = counts
                 begin, next_other = begin + counts.shape[1], next_other + len(others)
                 totals.out_of_vocabulary += counts[:, others].sum(axis=1)
@@ -171,7 +176,7 @@ class TypeMerger:
 
     def _write_vocabulary_counts(self, vocabulary: RankedWords, totals: TypeTotals) -> None:
         """Counts stand beside the words; for `<S>` and `</S>` they are sentences, for `<UNK>` tokens outside."""
-        words = [*encoded_words(to_lines(SPECIALS)), *vocabulary.words]
+        words = encoded_words(to_lines(SPECIALS) + vocabulary.lines)
         counts = [self.num_sentences, self.num_sentences, int(totals.out_of_vocabulary[0])]
         counts += vocabulary.counts.tolist()
         pairs = map(b"%b\t%d\n".__mod__, zip(words, counts))

@@ -22,7 +22,6 @@ from elmo_plugin.corpus.shards import TOKENS_PER_SHARD, Shard, ShardWriter, shar
 from elmo_plugin.corpus.software import software_of
 from elmo_plugin.corpus.sources import JSON_ENDINGS, TEXT_ENDINGS, find_sources
 from elmo_plugin.corpus.splits import Split, SplitCounter, choose_splits
-from elmo_plugin.corpus.word_lists import import_pyarrow
 from elmo_plugin.corpus.work import Work
 
 # Fast segmenters get large blocks; slow ones small blocks, so that progress shows and work spreads.
@@ -132,7 +131,6 @@ def _begin(inputs: Sequence[str], output: Path, settings: Settings, work: Work) 
     reader = BlockReader(sources, _BLOCK_BYTES.get(settings.segmenter, _SLOW_BLOCK_BYTES), keep_paragraphs)
     # Raises what there is to raise; and processes that are forked then have what is imported here.
     build_segmenter(settings)
-    import_pyarrow()
     with started_engine(work, output.resolve().parent, software_of(settings)) as map_in_order:
         with whole_directory(output, work.force, keep_unfinished=True) as unfinished:
             scratch = unfinished / "scratch"

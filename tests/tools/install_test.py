@@ -13,7 +13,7 @@ from tools import install, interpreters
 
 LOCK = "allennlp==2.10.1\nnvidia-cublas==13.1.0.3 ; sys_platform == 'linux'\ntorch==2.11.0\n"
 PACKAGES = "lib/python3.12/site-packages"
-PROGRAM = "elmo_plugin/bilm/ops/compiled/projected_lstm.c"
+PROGRAMS = ["elmo_plugin/bilm/ops/compiled/projected_lstm.c", "elmo_plugin/corpus/compiled/words.c"]
 
 
 @pytest.fixture
@@ -23,8 +23,9 @@ def root(tmp_path: Path, monkeypatch) -> Path:
     folder.mkdir()
     (folder / "requirements.txt").write_text(LOCK, encoding="utf-8")
     (folder / "setup.py").write_text("# needs\n", encoding="utf-8")
-    (folder / PROGRAM).parent.mkdir(parents=True)
-    (folder / PROGRAM).write_text("/* to compile */\n", encoding="utf-8")
+    for program in PROGRAMS:
+        (folder / program).parent.mkdir(parents=True)
+        (folder / program).write_text("/* to compile */\n", encoding="utf-8")
     monkeypatch.setattr(install, "ROOT", folder)
     return folder
 
@@ -66,7 +67,7 @@ def test_a_second_call_does_nothing(root: Path, steps: List[str]):
     assert steps == FRESH
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "setup.py", PROGRAM])
+@pytest.mark.parametrize("name", ["requirements.txt", "setup.py", *PROGRAMS])
 def test_a_change_of_what_is_needed_completes_the_same_environment(root: Path, steps, name):
     write_interpreter(root / "python3.12", facts("3.12.1"))
     install.install(root / ".venv", str(root / "python3.12"))
