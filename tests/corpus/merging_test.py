@@ -8,7 +8,7 @@ from elmo_plugin.corpus.settings import Settings
 from tests.corpus.programs import go, runs_here
 
 LINES = [f"the cat number {i} sat on the {'mat' if i % 3 else 'roof'} word{i // 4} ." for i in range(60)]
-ODD_LINES = ["<UNK> \x01 a  \t b\x01 \r", " 字 é <S> ", "", "a <UNK>", "a\x01 a"]
+ODD_LINES = ["<UNK> \x01 a  \t b\x01 \r", " 字 é <S> ", "", "\u3000", "a <UNK>", "a\x01 a", "a\x1fb\u2028c\x85 \r"]
 
 
 @runs_here
