@@ -5,6 +5,7 @@ A library copies a matrix into its own form for each product, which for some ten
 """
 
 import ctypes
+import math
 
 import torch
 from torch import Tensor
@@ -29,19 +30,48 @@ def linear_compiled(inputs: Tensor, matrix: PanelMatrix, bias: Tensor) -> Tensor
     `RuntimeError` where the program can't run; `ValueError` for tensors that do not fit together, as it would read
     beyond them.
     """
+    outputs = torch.empty(len(inputs), matrix.panels.size(0) * WIDTH)
+    _multiply(inputs, matrix, bias, outputs, in_panels=False)
+    return outputs
+
+
+def linear_in_panels(inputs: Tensor, matrix: PanelMatrix, bias: Tensor, room: Tensor) -> Tensor:
+    """
+    As `linear_compiled`, the results in panels of `WIDTH` columns: to write and to read some columns of many rows that
+    are 64 KB long takes longer than to multiply them.
+
+    # Parameters
+
+    room : numbers of `float32` to write into, as many as results at least. Shape: (any number,)
+
+    # Returns
+
+    A part of `room`. Shape: (out / WIDTH, any number, WIDTH)
+
+    # Raises
+
+    As `linear_compiled`; `ValueError` for a room that is too small.
+    """
+    shape = matrix.panels.size(0), len(inputs), WIDTH
+    if math.prod(shape) > len(room):
+        raise ValueError(f"`room` should hold {math.prod(shape)} numbers, but it holds {len(room)}.")
+    outputs = room[: math.prod(shape)].view(shape)
+    _multiply(inputs, matrix, bias, outputs, in_panels=True)
+    return outputs
+
+
+def _multiply(inputs: Tensor, matrix: PanelMatrix, bias: Tensor, outputs: Tensor, in_panels: bool) -> None:
     library = program()
-    rows, bias = (tensor.detach().float().contiguous() for tensor in (inputs, bias))
     num_panels, num_gates, in_features, _ = matrix.panels.shape
     out_features = num_panels * WIDTH
-    check_tensors([("inputs", rows, (len(rows), in_features)), ("bias", bias, (out_features,))])
+    check_tensors([("inputs", inputs, (len(inputs), in_features)), ("bias", bias, (out_features,))])
     if num_gates != 1:
         raise ValueError(f"`matrix` should have panels of one gate, but they are of {num_gates}.")
-    outputs = rows.new_empty(len(rows), out_features)
+    rows, bias = (tensor.detach().float().contiguous() for tensor in (inputs, bias))
     pointers = (tensor.data_ptr() for tensor in (rows, matrix.panels, bias, outputs))
     is_half = matrix.panels.dtype == torch.float16
-    task = _Linear(*pointers, len(rows), in_features, out_features, is_half)
+    task = _Linear(*pointers, len(rows), in_features, out_features, is_half, in_panels)
     library.elmo_linear(ctypes.byref(task), torch.get_num_threads())
-    return outputs
 
 
 class _Linear(ctypes.Structure):
@@ -49,5 +79,5 @@ class _Linear(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("rows", "weight", "bias", "outputs")),
-        *((name, ctypes.c_int64) for name in ("num_rows", "in", "out", "is_half")),
+        *((name, ctypes.c_int64) for name in ("num_rows", "in", "out", "is_half", "in_panels")),
     ]

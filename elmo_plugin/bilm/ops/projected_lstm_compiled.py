@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, can_read, check_tensors, program
-from elmo_plugin.bilm.ops.linear_compiled import linear_compiled
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, can_read, check_tensors, program, rows_apart
+from elmo_plugin.bilm.ops.linear_compiled import linear_in_panels
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs
 
 # As in the program.
 MAX_CHAINS = 8
-# Whose input gates are held at once, from both directions of the original model 64 MB.
-TOKENS_AT_ONCE = 512
+# Whose input gates are held at once, from both directions of the original model 34 MB.
+TOKENS_AT_ONCE = 256
 
 
 def in_panels(
@@ -59,16 +59,20 @@ def projected_lstms_compiled(
     widths = works[0].memory.size(1), works[0].hidden.size(1)
     clips = [math.inf if clip is None else clip for clip in (cell_clip, projection_clip)]
     are_half = works[0].recurrent.dtype == torch.float16
+    strides = works[0].hidden.stride(0), works[0].exposed.stride(0)
     for place, portion in _portions(rows_per_step):
         # All of these are needed until the program has returned.
         gates = [work.gates(place) for work in works]
         described = [work.described(own_gates, place) for work, own_gates in zip(works, gates)]
         rows = (ctypes.c_int64 * len(portion))(*portion)
-        sizes = _Sizes(len(rows), len(works[0].memory), *widths, ctypes.addressof(rows), *clips, are_half)
+        of_gates = works[0].strides_of_gates(place)
+        sizes = _Sizes(
+            len(rows), len(works[0].memory), *widths, ctypes.addressof(rows), *clips, are_half, *of_gates, *strides
+        )
         for start in range(0, len(described), MAX_CHAINS):
             some = described[start : start + MAX_CHAINS]
             library.elmo_projected_lstms(len(some), (_Chain * len(some))(*some), ctypes.byref(sizes), num_threads)
-    return [ChainOutput(work.outputs, work.hidden, work.memory) for work in works]
+    return [ChainOutput(work.outputs, work.hidden.contiguous(), work.memory) for work in works]
 
 
 def _portions(rows_per_step: Sequence[int]) -> Iterator[Tuple[slice, List[int]]]:
@@ -95,6 +99,7 @@ class _Work(NamedTuple):
     projection: Tensor
     exposed: Tensor
     at_work: Tensor
+    room_for_gates: Tensor
 
     @classmethod
     def of(cls, chain: Chain, rows_per_step: Sequence[int], num_threads: int) -> "_Work":
@@ -104,17 +109,18 @@ class _Work(NamedTuple):
         `ValueError` for tensors that do not fit together.
         """
         # Under autocast they may have fewer bits.
-        hidden, memory = (
-            state.detach().float().clone(memory_format=torch.contiguous_format) for state in chain[1:3]
-        )
+        memory = chain.memory.detach().float().clone(memory_format=torch.contiguous_format)
+        in_panels = isinstance(chain.input_gates, Inputs) and isinstance(chain.input_gates.weight, PanelMatrix)
+        tokens_at_once = max((place.stop - place.start for place, _ in _portions(rows_per_step)), default=0)
         work = cls(
             chain.input_gates,
-            outputs=hidden.new_empty(sum(rows_per_step), hidden.size(1)),
-            hidden=hidden,
+            outputs=memory.new_empty(sum(rows_per_step), chain.hidden.size(1)),
+            hidden=rows_apart(*chain.hidden.shape).copy_(chain.hidden.detach()),
             memory=memory,
             **dict(zip(("recurrent", "projection"), _panels(chain))),
-            exposed=torch.empty_like(memory),
+            exposed=rows_apart(*memory.shape),
             at_work=memory.new_empty(num_threads, 4, len(memory), WIDTH),
+            room_for_gates=memory.new_empty(4 * memory.size(1) * tokens_at_once if in_panels else 0),
         )
         work._check(rows_per_step)
         return work
@@ -148,8 +154,15 @@ class _Work(NamedTuple):
             return self.input_gates[place].detach().float().contiguous(), None
         vectors, weight, bias = (part.detach() if isinstance(part, Tensor) else part for part in self.input_gates)
         if isinstance(weight, PanelMatrix):
-            return linear_compiled(vectors[place], weight, bias), None
+            return linear_in_panels(vectors[place], weight, bias, self.room_for_gates), None
         return functional.linear(vectors[place], weight).float().contiguous(), bias.float().contiguous()
+
+    def strides_of_gates(self, place: slice) -> Tuple[int, int, int]:
+        """From a row to the next, from one gate's `WIDTH` cells to the next gate's, and to the next `WIDTH`."""
+        cell_dim, num_rows = self.memory.size(1), place.stop - place.start
+        if len(self.room_for_gates):
+            return WIDTH, cell_dim * num_rows, num_rows * WIDTH
+        return 4 * cell_dim, cell_dim, WIDTH
 
     def described(self, gates: Tuple[Tensor, Optional[Tensor]], place: slice) -> "_Chain":
         """`gates`: those of that place."""
@@ -163,6 +176,8 @@ def _check_alike(works: Sequence[_Work]) -> None:
     for work in works:
         if work.recurrent.dtype != first.recurrent.dtype or work.projection.dtype != first.recurrent.dtype:
             raise ValueError("The weights of all chains should have the same precision, but they have not.")
+        if len(work.room_for_gates) != len(first.room_for_gates):
+            raise ValueError("The input gates of all chains should be given in the same form, but they are not.")
         if work.hidden.shape != first.hidden.shape or work.memory.shape != first.memory.shape:
             raise ValueError("All chains should have the same shapes, but they have not.")
 
@@ -183,6 +198,8 @@ class _Sizes(ctypes.Structure):
         ("cell_clip", ctypes.c_float),
         ("projection_clip", ctypes.c_float),
         ("are_half", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("row_stride", "gate_stride", "block_stride")),
+        *((name, ctypes.c_int64) for name in ("hidden_stride", "exposed_stride")),
     ]
 
 

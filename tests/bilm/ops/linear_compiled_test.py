@@ -62,6 +62,23 @@ def test_in_half_precision_it_is_that_of_rounded_weights(shape):
 
 
 @runs_here
+@all_shapes
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_in_panels_it_is_the_same_and_only_its_part_of_the_room_is_written_to(shape, num_threads, threads):
+    threads(num_threads)
+    rows, weight, bias = random_task(shape)
+    num_results = shape[0] * shape[2]
+    room = torch.full((num_results + 5,), 7.0)
+    found = linear_compiled.linear_in_panels(rows, PanelMatrix(weight), bias, room)
+    assert found.data_ptr() == room.data_ptr() or num_results == 0
+    assert torch.equal(found.transpose(0, 1).reshape(shape[0], shape[2]), run(rows, weight, bias))
+    assert room[num_results:].tolist() == [7.0] * 5
+    if num_results > 0:
+        with pytest.raises(ValueError, match=f"`room` should hold {num_results} numbers, but it holds 3"):
+            linear_compiled.linear_in_panels(rows, PanelMatrix(weight), bias, room[:3])
+
+
+@runs_here
 def test_rows_may_lie_anyhow_and_learn():
     rows, weight, bias = random_task((7, 20, 32))
     expected = run(rows, weight, bias)

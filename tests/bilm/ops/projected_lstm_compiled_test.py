@@ -83,6 +83,8 @@ def test_inputs_are_multiplied_for_some_steps_at_a_time(at_once, monkeypatch):
     for these in (given, in_panels_too):
         for one, right in zip(projected_lstms_compiled(these, rows, 3.0, 3.0), exact):
             assert max(errors(one, right)) < 1e-5
+    with pytest.raises(ValueError, match="The input gates of all chains should be given in the same form"):
+        projected_lstms_compiled([given[0], in_panels_too[1]], rows, 3.0, 3.0)
 
 
 @runs_here

@@ -14,19 +14,21 @@ struct linear {
     const float *rows;  /* (num_rows, in) */
     const void *weight; /* (out / WIDTH, in, WIDTH), float, or of half precision */
     const float *bias;  /* (out) */
-    float *outputs;     /* (num_rows, out), to write into */
-    int64_t num_rows, in, out, is_half;
+    float *outputs;     /* (num_rows, out), or in panels: (out / WIDTH, num_rows, WIDTH); to write into */
+    int64_t num_rows, in, out, is_half, in_panels;
 };
 
 /* All rows, of the columns those of some panels. */
 static FAST void multiply(const struct linear *task, int64_t first, int64_t last) {
     struct weights weights = {task->weight, 0, task->in * WIDTH, (int)task->is_half};
+    const int64_t to_row = task->in_panels ? WIDTH : task->out;
+    const int64_t to_panel = task->in_panels ? task->num_rows * WIDTH : WIDTH;
     for (int64_t row = 0; row < task->num_rows; row += ROWS_AT_ONCE) {
         const int64_t left = task->num_rows - row, count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
         for (int64_t panel = first; panel < last; panel += PANELS_AT_ONCE) {
             const int num_panels = (int)(last - panel < PANELS_AT_ONCE ? last - panel : PANELS_AT_ONCE);
             const struct place bias = {(float *)task->bias + panel * WIDTH, 0, WIDTH};
-            const struct place sums = {task->outputs + row * task->out + panel * WIDTH, task->out, WIDTH};
+            const struct place sums = {task->outputs + row * to_row + panel * to_panel, to_row, to_panel};
             weights.start = panel * task->in * WIDTH;
             products(count, num_panels, task->in, task->rows + row * task->in, task->in, weights, bias, sums);
         }

@@ -17,9 +17,12 @@
 /* projected_lstm_compiled.py has the same number. */
 #define MAX_CHAINS 8
 
-/* One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise. */
+/*
+ * One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise; where `struct sizes`
+ * has strides, as far apart as these say, in numbers.
+ */
 struct chain {
-    const float *input_gates; /* (sum of rows_per_step, 4 * cell_dim) */
+    const float *input_gates; /* (sum of rows_per_step, 4 * cell_dim), as the strides say */
     const float *bias;        /* (4 * cell_dim), still to be added to them, or none */
     float *outputs;           /* (sum of rows_per_step, projection_dim) */
     float *hidden;            /* (batch_size, projection_dim), changed */
@@ -35,6 +38,9 @@ struct sizes {
     const int64_t *rows_per_step;
     float cell_clip, projection_clip; /* infinite where there is none */
     int64_t are_half;                 /* whether weights have half precision; all else is float in any case */
+    /* From a row of input_gates to the next, from WIDTH cells of a gate to those of the next, and to the next WIDTH. */
+    int64_t row_stride, gate_stride, block_stride;
+    int64_t hidden_stride, exposed_stride; /* from a row to the next */
 };
 
 struct meeting {
@@ -96,7 +102,7 @@ INLINE __m256 clipped(__m256 x, __m256 bound) {
  * gates before, where there is one.
  */
 static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, const float *bias, float clip,
-                           float *memory, float *exposed, int64_t cell_dim) {
+                           float *memory, int64_t cell_dim, float *exposed, int64_t exposed_stride) {
     __m256 bound = _mm256_set1_ps(clip);
     for (int half = 0; half < WIDTH; half += 8) {
         __m256 biases[4];
@@ -115,19 +121,19 @@ static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_st
             __m256 after = _mm256_fmadd_ps(forget, _mm256_loadu_ps(kept), _mm256_mul_ps(input, candidate));
             after = clipped(after, bound);
             _mm256_storeu_ps(kept, after);
-            _mm256_storeu_ps(exposed + row * cell_dim + half, _mm256_mul_ps(output, hyperbolic_tangent(after)));
+            _mm256_storeu_ps(exposed + row * exposed_stride + half, _mm256_mul_ps(output, hyperbolic_tangent(after)));
         }
     }
 }
 
-static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, float *hidden,
-                               int64_t stride) {
+static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, int64_t stride,
+                               float *hidden, int64_t hidden_stride) {
     __m256 bound = _mm256_set1_ps(clip);
     for (int64_t row = 0; row < num_rows; row++)
         for (int64_t column = 0; column < num_columns; column += 8) {
             __m256 number = clipped(_mm256_loadu_ps(outputs + row * stride + column), bound);
             _mm256_storeu_ps(outputs + row * stride + column, number);
-            _mm256_storeu_ps(hidden + row * stride + column, number);
+            _mm256_storeu_ps(hidden + row * hidden_stride + column, number);
         }
 }
 
@@ -148,22 +154,23 @@ static FAST void run(const struct chain *chain, const struct sizes *sizes, int p
         const int64_t rows = sizes->rows_per_step[step];
         const struct place sums = {gates, WIDTH, gate_stride};
         for (int64_t block = first_block; block < last_block; block++) {
-            const struct place begin = {(float *)given + block * WIDTH, 4 * cell_dim, cell_dim};
+            float *own_given = (float *)given + block * sizes->block_stride;
+            const struct place begin = {own_given, sizes->row_stride, sizes->gate_stride};
             recurrent.start = block * 4 * dim * WIDTH;
-            products(rows, 4, dim, chain->hidden, dim, recurrent, begin, sums);
+            products(rows, 4, dim, chain->hidden, sizes->hidden_stride, recurrent, begin, sums);
             set_cells(rows, gates, gate_stride, chain->bias ? chain->bias + block * WIDTH : 0, sizes->cell_clip,
-                      chain->memory + block * WIDTH, chain->exposed + block * WIDTH, cell_dim);
+                      chain->memory + block * WIDTH, cell_dim, chain->exposed + block * WIDTH, sizes->exposed_stride);
         }
         meet(meeting, parts);
         float *own = outputs + first_panel * WIDTH;
         const struct place nothing = {0, 0, 0}, projected = {own, dim, WIDTH};
         projection.start = first_panel * cell_dim * WIDTH;
-        products(rows, (int)(last_panel - first_panel), cell_dim, chain->exposed, cell_dim, projection, nothing,
-                 projected);
-        clip_and_keep(rows, (last_panel - first_panel) * WIDTH, sizes->projection_clip, own,
-                      chain->hidden + first_panel * WIDTH, dim);
+        products(rows, (int)(last_panel - first_panel), cell_dim, chain->exposed, sizes->exposed_stride, projection,
+                 nothing, projected);
+        clip_and_keep(rows, (last_panel - first_panel) * WIDTH, sizes->projection_clip, own, dim,
+                      chain->hidden + first_panel * WIDTH, sizes->hidden_stride);
         meet(meeting, parts);
-        given += rows * 4 * cell_dim;
+        given += rows * sizes->row_stride;
         outputs += rows * dim;
     }
 }
