@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder, SymbolCnnEncoder, WordEncoder
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE, word_to_characters
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.ops.dispatch import of_rows
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.projected_lstm import ProjectedLstm, read_in_step
@@ -141,8 +142,8 @@ class Bilm(nn.Module):
         (forward_layers, forward_state), (reversed_layers, backward_state) = read_in_step(
             (self.forward_lstm, self.backward_lstm), (vectors, reverse_rows(vectors, lengths)), state, lengths
         )
-        positions = torch.arange(vectors.size(1), device=lengths.device)
-        mask = positions.unsqueeze(0) < lengths.unsqueeze(1)
+        positions = torch.arange(vectors.size(1), device=vectors.device)
+        mask = positions.unsqueeze(0) < on_device(lengths, vectors.device).unsqueeze(1)
         layers = [torch.cat([vectors, vectors], dim=-1) * mask.unsqueeze(-1).to(vectors.dtype)]
         for forward_layer, reversed_layer in zip(forward_layers, reversed_layers):
             layers.append(torch.cat([forward_layer, reverse_rows(reversed_layer, lengths)], dim=-1))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.characters import MASK_ID
 from elmo_plugin.bilm.encoder_options import CharCnnOptions
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.ops.dispatch import char_convolutions
 
 
@@ -127,8 +128,9 @@ class CharCnnEncoder(nn.Module):
         with `max_characters` 50 about three times less to convolve.
         """
         is_idle = (characters == characters[:, -1:]).all(dim=0)
-        occupied = (~is_idle).nonzero()
-        longest = int(occupied.max()) + 1 if occupied.numel() else 0
+        ends = torch.arange(1, len(is_idle) + 1, device=is_idle.device)
+        # Waits for a GPU. Without characters there is no word, which `forward` deals with.
+        longest = int(ends.masked_fill_(is_idle, 0).max())
         widest = max(width for width, _ in self.options.filters)
         return characters[:, : min(characters.size(1), longest + widest)]
 
@@ -159,8 +161,8 @@ class SymbolCnnEncoder(CharCnnEncoder):
         """Shape: (num_types, max_characters) to (num_types, projection_dim)"""
         if characters.size(0) == 0:
             return self.embedding.weight.new_zeros(0, self._output_dim())
-        encoded = (torch.from_numpy(ids).to(characters.device) for ids in self.symbols.encode(characters.cpu().numpy()))
-        symbol_ids, word_ids = encoded
+        encoded = self.symbols.encode(characters.cpu().numpy())
+        symbol_ids, word_ids = (on_device(torch.from_numpy(ids), characters.device) for ids in encoded)
         features = self.features(symbol_ids)
         if self.word_embedding is not None:
             features = torch.cat([self.word_embedding(word_ids), features], dim=1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from elmo_plugin.bilm.batches import Batching, batches_by_length, batches_in_order
 from elmo_plugin.bilm.bilm import Bilm, Representations
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.ops.dispatch import with_fixed_rows
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32, check_precision
 from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, out_of_memory_as
@@ -147,7 +148,7 @@ class SentenceReader:
         return found
 
     def _vectors(self, sentences: Sequence[Sentence], longest: int) -> Tuple[Tensor, Tensor]:
-        """Shapes: (batch_size, longest + 2, projection_dim), (batch_size,)"""
+        """Shapes: (batch_size, longest + 2, projection_dim), (batch_size,); the latter on the CPU"""
         words = dict.fromkeys(chain([BEGIN_SENTENCE, END_SENTENCE], *sentences))
         types = {word: index for index, word in enumerate(words)}
         indices = numpy.zeros((len(sentences), longest + 2), dtype=numpy.int64)
@@ -155,8 +156,8 @@ class SentenceReader:
             row[1 : len(sentence) + 1] = [types[word] for word in sentence]
             row[len(sentence) + 1] = types[END_SENTENCE]
         vectors = self.word_vectors(list(types))
-        lengths = torch.tensor([len(sentence) + 2 for sentence in sentences], device=vectors.device)
-        return vectors[torch.from_numpy(indices).to(vectors.device)], lengths
+        lengths = torch.tensor([len(sentence) + 2 for sentence in sentences])
+        return vectors[on_device(torch.from_numpy(indices), vectors.device)], lengths
 
 
 def steady_state_of(

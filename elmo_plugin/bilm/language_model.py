@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from elmo_plugin.bilm.bilm import Bilm
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.state import BilmState
@@ -85,10 +86,13 @@ class LanguageModel(nn.Module):
         `ValueError` where the width of a word is not the options'.
         """
         self._check_types(types)
+        # Waits for a GPU, in the last windows of a pass.
+        lengths = None if lengths is None else lengths.cpu()
         with torch.autocast(types.device.type, self.autocast, enabled=self.training and self.autocast is not None):
             forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
-            vectors = torch.cat([_present(forward_layers[-1], lengths), _present(backward_layers[-1], lengths)])
-            targets = torch.cat([_present(forward_targets, lengths), _present(backward_targets, lengths)])
+            pairs = (forward_layers[-1], backward_layers[-1]), (forward_targets, backward_targets)
+            places = None if lengths is None else _places(lengths, forward_targets)
+            vectors, targets = (torch.cat([_present(padded, places) for padded in pair]) for pair in pairs)
             vectors = functional.dropout(vectors, self.dropout, self.training)
             if num_samples is None:
                 losses = self.softmax.full_loss(vectors, targets)
@@ -112,9 +116,17 @@ class LanguageModel(nn.Module):
             )
 
 
-def _present(padded: Tensor, lengths: Optional[Tensor]) -> Tensor:
+def _places(lengths: Tensor, padded: Tensor) -> Tensor:
+    """
+    Which steps are text, row after row, in a tensor of shape (batch_size, num_steps) that was flattened.
+
+    Shape: (batch_size,), on the CPU, to (sum of lengths,), where `padded` is
+    """
+    is_text = torch.arange(padded.size(1)).unsqueeze(0) < lengths.unsqueeze(1)
+    return on_device(is_text.flatten().nonzero().squeeze(1), padded.device)
+
+
+def _present(padded: Tensor, places: Optional[Tensor]) -> Tensor:
     """The steps that are text, row after row. Shape: (batch_size, num_steps, …) to (sum of lengths, …)"""
-    if lengths is None:
-        return padded.flatten(0, 1)
-    steps = torch.arange(padded.size(1), device=padded.device)
-    return padded[steps.unsqueeze(0) < lengths.to(padded.device).unsqueeze(1)]
+    flat = padded.flatten(0, 1)
+    return flat if places is None else flat[places]

@@ -10,15 +10,18 @@ from typing import List, Optional
 import torch
 from torch import Tensor
 
+from elmo_plugin.bilm.on_device import on_device
+
 
 class RaggedLayout:
     """
-    How rows of the given lengths are packed.
+    How rows of the given lengths are packed. It is found on the CPU: lengths that are on a GPU are waited for, once.
 
     # Parameters
 
     lengths : tokens in each row. Shape: (batch_size,), `int64`. `None`: every row is full.
     batch_size, num_steps : of the padded tensors.
+    device : where those are.
 
     # Raises
 
@@ -27,6 +30,7 @@ class RaggedLayout:
 
     def __init__(self, lengths: Optional[Tensor], batch_size: int, num_steps: int, device: torch.device) -> None:
         self.batch_size, self.num_steps = batch_size, num_steps
+        lengths = None if lengths is None else lengths.cpu()
         self.is_full = lengths is None or bool((lengths == num_steps).all())
         if self.is_full:
             self.rows_per_step: List[int] = [batch_size] * num_steps
@@ -36,16 +40,15 @@ class RaggedLayout:
                 f"`lengths` must hold {batch_size} numbers from 0 to {num_steps}, one a row, but it is "
                 f"{lengths.tolist()}."
             )
-        lengths = lengths.to(device)
-        # Shape: (batch_size,)
-        self.order = torch.sort(lengths, descending=True, stable=True).indices
-        self.restore = torch.argsort(self.order)
+        order = torch.sort(lengths, descending=True, stable=True).indices
         # Shape: (num_steps, batch_size)
-        present = torch.arange(num_steps, device=device).unsqueeze(1) < lengths[self.order].unsqueeze(0)
+        present = torch.arange(num_steps).unsqueeze(1) < lengths[order].unsqueeze(0)
         self.rows_per_step = present.sum(dim=1).tolist()
         steps, rows = present.nonzero(as_tuple=True)
+        # Shape: (batch_size,)
+        self.order, self.restore = on_device(order, device), on_device(torch.argsort(order), device)
         # Where a packed element lies in the padded layout (batch_size * num_steps). Shape: (sum of lengths,)
-        self.positions = self.order[rows] * num_steps + steps
+        self.positions = on_device(order[rows] * num_steps + steps, device)
 
     def pack(self, padded: Tensor) -> Tensor:
         """Shape: (batch_size, num_steps, dim) to (sum of lengths, dim)"""
@@ -78,7 +81,7 @@ def reverse_rows(padded: Tensor, lengths: Optional[Tensor]) -> Tensor:
     if lengths is None:
         return padded.flip(1)
     steps = torch.arange(padded.size(1), device=padded.device).unsqueeze(0)
-    ends = lengths.to(padded.device).unsqueeze(1)
+    ends = on_device(lengths, padded.device).unsqueeze(1)
     # Shape: (batch_size, num_steps)
     sources = torch.where(steps < ends, ends - 1 - steps, steps)
     rows = torch.arange(padded.size(0), device=padded.device).unsqueeze(1)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from elmo_plugin.bilm.batches import Batching, batches_by_length, batches_in_order
 from elmo_plugin.bilm.embedding import Sentence, SentenceReader, blocks_of
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.state import BilmState
 from elmo_plugin.bilm.state_policy import STATEFUL
@@ -85,16 +86,17 @@ class SentenceScorer:
         self, sentences: List[Sentence], carried: Optional[BilmState]
     ) -> Tuple[List[LogProbabilities], Optional[BilmState]]:
         representations, carried = self.reader.read(sentences, carried)
-        targets = self._targets(sentences, representations.mask.size(1)).to(representations.mask.device)
+        mask = representations.mask
+        targets = on_device(self._targets(sentences, mask.size(1)), mask.device)
         forward_top, backward_top = representations.layers[-1].chunk(2, dim=-1)
         # Position t, forward, predicts what stands at t + 1; backward, what stands at t - 1.
-        present = representations.mask[:, 1:]
-        vectors = torch.cat([forward_top[:, :-1][present], backward_top[:, 1:][present]])
-        ids = torch.cat([targets[:, 1:][present], targets[:, :-1][present]])
+        rows, steps = mask[:, 1:].nonzero(as_tuple=True)
+        vectors = torch.cat([forward_top[rows, steps], backward_top[rows, steps + 1]])
+        ids = torch.cat([targets[rows, steps + 1], targets[rows, steps]])
         with torch.no_grad():
             scores = -self.softmax.full_loss(vectors.to(self.softmax.weight), ids)
         lengths = [len(sentence) + 1 for sentence in sentences]
-        split = [half.float().cpu().split(lengths) for half in scores.chunk(2)]
+        split = [half.split(lengths) for half in scores.float().cpu().chunk(2)]
         return [LogProbabilities(f.numpy(), b.numpy()) for f, b in zip(*split)], carried
 
     def _targets(self, sentences: List[Sentence], num_steps: int) -> Tensor:

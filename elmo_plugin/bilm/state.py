@@ -10,6 +10,8 @@ from typing import Callable, Dict, NamedTuple, Optional
 import torch
 from torch import Tensor
 
+from elmo_plugin.bilm.on_device import on_device
+
 # In the names of tensors, in the order of `BilmState`.
 _DIRECTIONS = ("forward", "backward")
 
@@ -69,7 +71,7 @@ class BilmState(NamedTuple):
 
     def to(self, like: Tensor) -> "BilmState":
         """The same values on the device and in the precision of `like`."""
-        return self.map(lambda tensor: tensor.to(like))
+        return self.map(lambda tensor: on_device(tensor, like.device).to(like.dtype))
 
     def repeat_rows(self, batch_size: int) -> "BilmState":
         """A state of one row, for each of `batch_size` rows."""

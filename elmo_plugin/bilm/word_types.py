@@ -5,6 +5,8 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
+from elmo_plugin.bilm.on_device import on_device
+
 
 def distinct_words(words: Tensor) -> Tuple[Tensor, Tensor]:
     """
@@ -26,7 +28,7 @@ def distinct_words(words: Tensor) -> Tuple[Tensor, Tensor]:
         return torch.unique(words, return_inverse=True)
     # Shape: (batch_size * num_tokens, max_characters)
     rows = words.flatten(0, 1)
-    hashes = (rows * _multipliers(rows.size(1)).to(rows.device)).sum(dim=1)
+    hashes = (rows * on_device(_multipliers(rows.size(1)), rows.device)).sum(dim=1)
     unique_hashes, indices = torch.unique(hashes, return_inverse=True)
     # The last row of each hash; any would do. Shape: (num_types,)
     some_row = indices.new_zeros(unique_hashes.size(0)).scatter_(

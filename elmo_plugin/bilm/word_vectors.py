@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.characters import words_to_characters
+from elmo_plugin.bilm.on_device import on_device
 from elmo_plugin.bilm.ops.dispatch import of_rows, with_fixed_rows
 from elmo_plugin.bilm.out_of_memory import out_of_memory_as
 from elmo_plugin.bilm.packing import encoder_laid_out
@@ -85,10 +86,10 @@ class WordVectors:
             missing = [place for place, word in enumerate(words) if word not in self._rows]
             new = self._encode([words[place] for place in missing])
             vectors = new.new_empty(len(words), new.size(1))
-            vectors[missing] = new
+            vectors[_places(missing, new)] = new
             if known:
                 places, rows = zip(*known)
-                vectors[list(places)] = self._table[list(rows)]
+                vectors[_places(places, new)] = self._table[_places(rows, new)]
             for place, _ in known:
                 self._rows.move_to_end(words[place])
             self._remember([words[place] for place in missing], new)
@@ -108,7 +109,7 @@ class WordVectors:
             ids = words_to_characters(words, self.bilm.options.max_characters)
         else:
             ids = self.vocabulary.encode(words) + 1
-        return torch.from_numpy(ids).to(self.bilm.boundaries.device)
+        return on_device(torch.from_numpy(ids), self.bilm.boundaries.device)
 
     def _remember(self, words: List[str], vectors: Tensor) -> None:
         kept = min(len(words), self.capacity)
@@ -121,7 +122,7 @@ class WordVectors:
             row = len(self._rows) if len(self._rows) < self.capacity else self._rows.popitem(last=False)[1]
             self._rows[word] = row
             rows.append(row)
-        self._table[rows] = vectors[-kept:]
+        self._table[_places(rows, vectors)] = vectors[-kept:]
 
     def _allocate(self, like: Tensor) -> Tensor:
         size = self.capacity * like.size(1) * like.element_size()
@@ -131,6 +132,10 @@ class WordVectors:
         )
         with out_of_memory_as(message):
             return like.new_empty(self.capacity, like.size(1))
+
+
+def _places(places: Sequence[int], like: Tensor) -> Tensor:
+    return on_device(torch.tensor(places, dtype=torch.int64), like.device)
 
 
 def _check_vocabulary(bilm: Bilm, vocabulary: Optional[WordVocabulary]) -> None:
