@@ -40,7 +40,7 @@ class BidirectionalPerplexity(Metric):
         """
         sums = torch.stack([forward_loss.detach().double().sum(), backward_loss.detach().double().sum()])
         # One exchange between the workers for all three.
-        sums = dist_reduce_sum(torch.cat([sums, sums.new_tensor([forward_loss.numel()])]))
+        sums = dist_reduce_sum(torch.cat([sums, sums.new_full((1,), forward_loss.numel())]))
         self._under_way.append(_under_way(sums, sampled))
         self._take_in(wait=False)
 
