@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.on_device import on_device
+from elmo_plugin.bilm.ops.graph_store import GraphStore, captured_in
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.softmax import Softmax
 from elmo_plugin.bilm.state import BilmState
@@ -36,6 +37,8 @@ class LanguageModel(nn.Module):
     autocast : the precision of products of matrices in training, `torch.bfloat16`, say; `None` for that of the weights,
         in which evaluation always is. Weights, their gradients, LSTM states, losses and the sums of exponentials keep
         the weights' precision.
+    cuda_graphs : on a GPU where the recurrence has its own kernels, capture windows that come again and again
+        (`ops.projected_lstm_triton_graphs`). It holds memory for each layer besides, up to `ops.graph_store.MAX_BYTES`.
 
     # Raises
 
@@ -48,11 +51,13 @@ class LanguageModel(nn.Module):
         dropout: float = 0.0,
         sparse_softmax: bool = False,
         autocast: Optional[torch.dtype] = None,
+        cuda_graphs: bool = False,
     ) -> None:
         super().__init__()
         if options.num_words is None:
             raise ValueError("A language model needs the size of its vocabulary: give the options 'n_tokens_vocab'.")
         self.dropout, self.autocast = dropout, autocast
+        self.graphs = GraphStore() if cuda_graphs else None
         self.bilm = Bilm(options, dropout)
         self.softmax = Softmax(options.num_words, options.projection_dim, sparse_softmax)
 
@@ -89,7 +94,9 @@ class LanguageModel(nn.Module):
         # Waits for a GPU, in the last windows of a pass.
         lengths = None if lengths is None else lengths.cpu()
         with torch.autocast(types.device.type, self.autocast, enabled=self.training and self.autocast is not None):
-            forward_layers, backward_layers, state = self.bilm(types, forward_inputs, backward_inputs, state, lengths)
+            with captured_in(self.graphs):
+                inputs = forward_inputs, backward_inputs
+                forward_layers, backward_layers, state = self.bilm(types, *inputs, state, lengths)
             pairs = (forward_layers[-1], backward_layers[-1]), (forward_targets, backward_targets)
             places = None if lengths is None else _places(lengths, forward_targets)
             vectors, targets = (torch.cat([_present(padded, places) for padded in pair]) for pair in pairs)

@@ -79,6 +79,9 @@ class BidirectionalLanguageModel(Model):
         A pretrained biLM to go on with, on other text or with other words: see `BilmInitializer` and
         training_configs/bilm_finetune.jsonnet. Words that it did not predict before get a row of the softmax made from
         their characters (`softmax_for_words`).
+    cuda_graphs : `bool`, optional (default = `False`)
+        On a GPU, launch the LSTMs' steps of a window as one CUDA graph, once windows of its shape have come a few
+        times. It takes memory besides (docs/training.md). Without effect elsewhere.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class BidirectionalLanguageModel(Model):
         sparse_softmax: bool = False,
         autocast: Optional[str] = None,
         initializer: Optional[BilmInitializer] = None,
+        cuda_graphs: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(vocab, **kwargs)
@@ -118,7 +122,7 @@ class BidirectionalLanguageModel(Model):
             )
         self.num_samples, self.loss_scale, self.state_reset = num_samples, loss_scale, state_reset
         is_sparse = sparse_softmax and num_samples is not None
-        self.language_model = LanguageModel(self.options, dropout, is_sparse, _AUTOCAST[autocast])
+        self.language_model = LanguageModel(self.options, dropout, is_sparse, _AUTOCAST[autocast], cuda_graphs)
         if pretrained is not None:
             self._begin_with(pretrained, words)
         self._perplexity = BidirectionalPerplexity()

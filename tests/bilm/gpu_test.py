@@ -5,6 +5,7 @@ import torch
 
 from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.ops import dispatch
+from elmo_plugin.bilm.ops.graph_store import GraphStore, captured_in
 from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstm, projected_lstms
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.sampler import sample_words
@@ -165,6 +166,56 @@ def test_neither_the_recurrence_nor_a_sampled_softmax_waits_for_the_gpu():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert len(set(sampled.tolist())) == 200
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16], ids=str)
+def test_windows_captured_as_cuda_graphs_are_what_they_are_step_by_step(window, autocast):
+    pytest.importorskip("triton")
+    full = {name: tensor.cuda() for name, tensor in window.items() if name != "lengths"}
+    results = []
+    for cuda_graphs in (True, False):
+        torch.manual_seed(2)
+        model = LanguageModel(OPTIONS, autocast=autocast, cuda_graphs=cuda_graphs).cuda()
+        state, seen = model.zero_state(4), []
+        for number in range(6):
+            lengths = window["lengths"].cuda() if number == 5 else None
+            output = model(**full, state=state, lengths=lengths)
+            total = output.forward_losses.sum() + output.backward_losses.sum()
+            gradients = torch.autograd.grad(total, list(model.parameters()))
+            state = output.state.detach()
+            seen += [output.forward_losses.detach(), output.backward_losses.detach(), *gradients]
+        results.append(seen)
+        # Both layers are of one shape, and there is another graph for each.
+        assert model.graphs is None or model.graphs.num_bytes > 0
+    tolerance = 1e-5 if autocast is None else 1e-2
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_captured_windows_may_be_under_way_together_and_none_waits_for_the_gpu():
+    pytest.importorskip("triton")
+    shape, store = (8, [8] * 5, 64, 32), GraphStore()
+
+    def windows():
+        inputs = [[x.float().cuda().requires_grad_() for x in random_inputs(shape, seed)] for seed in range(2)]
+        chains = [[Chain(*tensors)] for tensors in inputs]
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error" if store.num_bytes > 0 else "default")
+        try:
+            outputs = [dispatch.projected_lstms(one, shape[1], 3.0, 3.0)[0] for one in chains]
+            totals = [output.outputs.square().sum() + output.memory.sum() for output in outputs]
+            return [torch.autograd.grad(total, one[0]) for total, one in zip(totals, chains)]
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    expected = windows()
+    with captured_in(store):
+        for _ in range(4):
+            found = windows()
+    assert store.num_bytes > 0
+    for of_one, of_other in zip(found, expected):
+        for one, close in zip(of_one, of_other):
+            torch.testing.assert_close(one, close, rtol=1e-5, atol=1e-5)
 
 
 def test_a_perplexity_is_whole_at_the_end_of_a_pass():

@@ -178,15 +178,15 @@ def _place() -> str:
 def interpreted_kernels(patch: pytest.MonkeyPatch) -> None:
     """The recurrence in Triton's kernels, interpreted, for tensors of the pretended GPU."""
     pytest.importorskip("triton", reason="Triton comes with torch's builds for GPUs, and this is none")
-    from elmo_plugin.bilm.ops import projected_lstm_triton
+    from elmo_plugin.bilm.ops import projected_lstm_triton_steps as steps
 
-    launch = projected_lstm_triton._launch
+    launch = steps._launch
 
     def launch_on_numbers(kernel, tensors, *others, **constants):
         launch(kernel, [tensor.numbers for tensor in tensors], *others, **constants)
 
-    patch.setattr(projected_lstm_triton, "kernels", interpreted(projected_lstm_triton.kernels))
-    patch.setattr(projected_lstm_triton, "_launch", launch_on_numbers)
+    patch.setattr(steps, "kernels", interpreted(steps.kernels))
+    patch.setattr(steps, "_launch", launch_on_numbers)
     patch.setattr(torch.cuda, "device_of", lambda tensor: nullcontext())
     patch.setattr(dispatch, "kernels_run", lambda device, dtype: True)
 

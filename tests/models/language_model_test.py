@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 import shutil
@@ -75,6 +76,16 @@ def test_a_token_weighs_the_same_in_a_ragged_window(vocabulary, batches):
     [batch, *_] = batches()
     losses = [build(vocabulary)(**batch, lengths=torch.tensor(lengths))["loss"] for lengths in ([4, 4], [4, 0], [0, 4])]
     assert torch.allclose(losses[0], losses[1] + losses[2])
+
+
+def test_cuda_graphs_are_off_unless_asked_for_and_change_nothing_on_a_cpu(vocabulary, batches):
+    models = [build(vocabulary, cuda_graphs=True), build(vocabulary)]
+    assert models[0].language_model.graphs is not None and models[1].language_model.graphs is None
+    for batch in batches():
+        losses = [model(**batch)["loss"] for model in models]
+        assert torch.equal(*losses)
+    copied = copy.deepcopy(models[0].eval().language_model.graphs)
+    assert models[0].language_model.graphs.num_bytes == copied.num_bytes == 0
 
 
 def test_the_loss_scale_multiplies_the_loss(vocabulary, batches):

@@ -41,6 +41,8 @@
   grad_norm:: 10.0,
   // 'bfloat16' for training's products of matrices: on GPUs, and the few CPUs that are made for it.
   autocast:: null,
+  // On a GPU: launch the LSTMs' steps of a window as one CUDA graph. Not measured yet.
+  cuda_graphs:: false,
   // After a crash, `allennlp train … --recover` goes on from the last of these, exactly.
   batches_per_checkpoint:: 1000,
   cuda_device:: -1,
@@ -81,6 +83,7 @@
     loss_scale: config.num_steps,
     state_reset: config.state_reset,
     autocast: config.autocast,
+    cuda_graphs: config.cuda_graphs,
   },
 
   local loader = {

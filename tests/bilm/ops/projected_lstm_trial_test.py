@@ -12,7 +12,7 @@ from tests.bilm.ops.projected_lstm_compiled_test import chain
 
 pytest.importorskip("triton", reason="Triton comes with torch's builds for GPUs, and this is none")
 
-from elmo_plugin.bilm.ops import projected_lstm_triton  # noqa: E402
+from elmo_plugin.bilm.ops import projected_lstm_triton, projected_lstm_triton_steps  # noqa: E402
 from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def interpreter(monkeypatch):
-    monkeypatch.setattr(projected_lstm_triton, "kernels", interpreted(projected_lstm_triton.kernels))
+    monkeypatch.setattr(projected_lstm_triton_steps, "kernels", interpreted(projected_lstm_triton_steps.kernels))
     kernels_run.cache_clear()
     yield
     kernels_run.cache_clear()

@@ -9,7 +9,7 @@ from tests.bilm.ops.projected_lstm_test import CLIPS, NAMES, SHAPES, random_inpu
 
 pytest.importorskip("triton", reason="Triton comes with torch's builds for GPUs, and this is none")
 
-from elmo_plugin.bilm.ops import projected_lstm_triton  # noqa: E402
+from elmo_plugin.bilm.ops import projected_lstm_triton_steps  # noqa: E402
 from elmo_plugin.bilm.ops.projected_lstm_triton import projected_lstms_triton  # noqa: E402
 
 # Numbers that a kernel, whose bounds are of 32 bits, has exactly.
@@ -21,9 +21,9 @@ WIDE = (4, [4, 3], 129, 65)
 @pytest.fixture(autouse=True, scope="module")
 def interpreter():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projected_lstm_triton, "kernels", interpreted(projected_lstm_triton.kernels))
+        patch.setattr(projected_lstm_triton_steps, "kernels", interpreted(projected_lstm_triton_steps.kernels))
         # So that a row is more than one program.
-        patch.setattr(projected_lstm_triton, "MAX_BLOCK", 64)
+        patch.setattr(projected_lstm_triton_steps, "MAX_BLOCK", 64)
         yield
 
 
