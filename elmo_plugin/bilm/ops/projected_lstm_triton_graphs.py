@@ -11,7 +11,6 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from elmo_plugin.bilm.ops import cuda_graphs
 from elmo_plugin.bilm.ops.graph_store import Loan, current_store
@@ -46,7 +45,7 @@ class CapturedSteps:
             there = cuda_graphs.capture(partial(steps_forward, self._operands, rows, clips, keep), device)
             self._outputs, self.kept = there.outputs
             self._run_forward = there.replay
-            held = [self._operands, there.outputs]
+            held = [*self._operands, self._outputs, *self.kept]
             if keep:
                 state = self._operands.hidden, self._operands.memory
                 self._slopes = Slopes(*(torch.zeros_like(tensor) for tensor in (self._outputs, *state)))
@@ -54,10 +53,9 @@ class CapturedSteps:
                 function = partial(steps_back, self._slopes, self.kept, self._first_memory, rows, clips)
                 back = cuda_graphs.capture(function, device, there.pool)
                 self._of_steps, self._run_back = back.outputs, back.replay
-                held += [self._slopes, self._first_memory, back.outputs]
-        tensors = {tensor.data_ptr(): tensor for tensor in tree_leaves(held)}
-        # But for what a step writes and the next one reads.
-        self.num_bytes = sum(tensor.nbytes for tensor in tensors.values())
+                held += [*self._slopes, self._first_memory, *back.outputs]
+        # Some are there twice. What a step writes for the next one is left out.
+        self.num_bytes = sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
 
     def forward(self, chains: Sequence[Chain]) -> Tuple[Tensor, Tensor, Tensor]:
         """Outputs, last hidden and last memory. Shapes begin with num_chains."""
