@@ -5,9 +5,12 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, TypeVar
 
 import torch
 
-from elmo_plugin.benchmark.machine import seconds_of
+from elmo_plugin.benchmark.machine import product_peak, seconds_of
 
 Batch = TypeVar("Batch")
+
+# Products of which the best is the peak between two turns.
+ROUNDS_BETWEEN = 3
 
 # Where Linux keeps a process's largest size so far, and what sets that back to the present one.
 _STATUS, _RESET, _RESET_CODE = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
@@ -17,27 +20,43 @@ class Times(NamedTuple):
     """
     seconds : of each round.
     memory : bytes in use at the worst moment, beyond what was in use before; `None` where that can't be told.
+    peaks : what the machine's products reached about each round, in operations a second, where that was measured.
     """
 
     seconds: List[float]
     memory: Optional[int]
+    peaks: Sequence[float] = ()
 
 
 def contest(
-    contenders: Dict[str, Callable[[Batch], object]], batches: Sequence[Batch], device: torch.device
+    contenders: Dict[str, Callable[[Batch], object]],
+    batches: Sequence[Batch],
+    device: torch.device,
+    with_peaks: bool = False,
 ) -> Dict[str, Times]:
     """
     Each contender does each batch, in turns, and each round another one begins. The first batch is done once before,
     for nothing, and for the memory.
+
+    # Parameters
+
+    with_peaks : measure the machine's peak between turns, too: a machine's speed may wander within a minute. For turns
+        of seconds, as it leaves nothing in the caches.
     """
     memory = {name: peak_memory(lambda act=act: act(batches[0]), device) for name, act in contenders.items()}
     seconds: Dict[str, List[float]] = {name: [] for name in contenders}
+    peaks: Dict[str, List[float]] = {name: [] for name in contenders}
+    before = product_peak(device, ROUNDS_BETWEEN) if with_peaks else 0.0
     for number, batch in enumerate(batches):
         names = list(contenders)
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             seconds[name].append(seconds_of(lambda: contenders[name](batch), device))
-    return {name: Times(seconds[name], memory[name]) for name in contenders}
+            if with_peaks:
+                after = product_peak(device, ROUNDS_BETWEEN)
+                peaks[name].append((before + after) / 2)
+                before = after
+    return {name: Times(seconds[name], memory[name], peaks[name]) for name in contenders}
 
 
 def peak_memory(action: Callable[[], object], device: torch.device) -> Optional[int]:

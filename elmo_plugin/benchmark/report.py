@@ -1,7 +1,7 @@
 """What was measured, as a table and as JSON."""
 
 import statistics
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from elmo_plugin.benchmark.contest import Times
 from elmo_plugin.benchmark.machine import Machine
@@ -38,7 +38,8 @@ def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
                 "contender": name,
                 "tokens_per_second": rate,
                 "ratio": statistics.median(other / own for other, own in zip(base, times.seconds)),
-                "share_of_peak": rate * case.operations / machine.peak,
+                "share_of_peak": _share(rates, times.peaks or [machine.peak] * len(rates), case.operations),
+                "peaks": list(times.peaks),
                 "spread": _spread(rates),
                 "memory_bytes": times.memory,
                 "error": case.errors.get(name),
@@ -46,6 +47,10 @@ def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
             }
         )
     return found
+
+
+def _share(rates: List[float], peaks: Sequence[float], operations: float) -> float:
+    return statistics.median(rate * operations / peak for rate, peak in zip(rates, peaks))
 
 
 def _spread(rates: List[float]) -> float:
@@ -75,7 +80,8 @@ def table(cases: List[Case], machine: Machine) -> str:
     lines += [
         "",
         "Medians over rounds in which the contenders took turns; ±: half the distance of the quartiles. Ratio: to the "
-        "case's baseline. Of the peak: the LSTMs' products alone, so a lower bound. Error: root mean square of the "
+        "case's baseline. Of the peak: the LSTMs' products alone, so a lower bound; in bulk, of the mean of the peaks "
+        "just before and after each turn. Error: root mean square of the "
         "vectors' difference to those of float32, relative to the vectors'.",
     ]
     return "\n".join(lines)

@@ -111,7 +111,7 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
         batches = [sentences[begin : begin + number] for begin in range(0, args.rounds * number, number)]
         if name == "bulk":
             batches = _by_length(sentences, number)
-        times = contest(contenders, batches, device)
+        times = contest(contenders, batches, device, with_peaks=name == "bulk")
         tokens = [sum(map(len, batch)) for batch in batches]
         yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, baseline, errors)
 

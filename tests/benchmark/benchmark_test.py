@@ -79,6 +79,15 @@ def test_contenders_take_turns_and_each_does_every_batch():
     assert {name: len(found.seconds) for name, found in times.items()} == {"a": 3, "b": 3}
 
 
+def test_the_peak_is_measured_between_turns_where_that_is_asked_for(monkeypatch):
+    peaks = iter([10.0, 20.0, 40.0, 20.0, 10.0])
+    monkeypatch.setattr("elmo_plugin.benchmark.contest.product_peak", lambda device, rounds: next(peaks))
+    times = contest({"a": lambda batch: None, "b": lambda batch: None}, [1, 2], CPU, with_peaks=True)
+    # The second round begins with the other one.
+    assert times["a"].peaks == [15.0, 15.0] and times["b"].peaks == [30.0, 30.0]
+    assert contest({"a": lambda batch: None}, [1], CPU)["a"].peaks == []
+
+
 def test_the_memory_of_an_action_is_seen():
     needed = peak_memory(lambda: torch.ones(1 << 24).sum(), CPU)
     if needed is None:
@@ -149,6 +158,10 @@ def test_the_report_gives_rates_ratios_and_shares():
     case = Case("a case", [100, 200, 100], 1000.0, times, THEIRS, {OURS: 0.01})
     ours, theirs = rows(case, machine)
     assert (ours["tokens_per_second"], ours["ratio"], ours["share_of_peak"]) == (100.0, 4.0, 0.1)
+    with_peaks = {**times, OURS: times[OURS]._replace(peaks=[1e6, 2e6, 4e6])}
+    ours_in_turns, _ = rows(case._replace(times=with_peaks), machine)
+    # 100 tokens a second of 1,000 operations each: 10, 5 and 2.5 % of the peaks about the rounds.
+    assert ours_in_turns["share_of_peak"] == 0.05 and ours_in_turns["peaks"] == [1e6, 2e6, 4e6]
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
     assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
     assert "read at 1.0 GB/s. The program in C is compiled.\n" in table([case], machine)
