@@ -1,7 +1,7 @@
 """What was measured, as a table and as JSON."""
 
 import statistics
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from elmo_plugin.benchmark.contest import Times
 from elmo_plugin.benchmark.machine import Machine
@@ -11,7 +11,7 @@ class Case(NamedTuple):
     """
     title : what was done, with its shapes.
     tokens : of each round's batch.
-    operations : of the LSTMs' products, for a token.
+    operations : by contender, of the products that each round's batch needs.
     times : by contender.
     baseline : the contender that the others are compared with.
     errors : of contenders that are not exact; see `inference.errors`.
@@ -19,7 +19,7 @@ class Case(NamedTuple):
 
     title: str
     tokens: List[int]
-    operations: float
+    operations: Dict[str, List[float]]
     times: Dict[str, Times]
     baseline: str
     errors: Dict[str, float] = {}
@@ -38,7 +38,7 @@ def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
                 "contender": name,
                 "tokens_per_second": rate,
                 "ratio": statistics.median(other / own for other, own in zip(base, times.seconds)),
-                "share_of_peak": _share(rates, times.peaks or [machine.peak] * len(rates), case.operations),
+                "share_of_peak": _share(case.operations[name], times, machine.peak),
                 "peaks": list(times.peaks),
                 "spread": _spread(rates),
                 "memory_bytes": times.memory,
@@ -49,8 +49,9 @@ def rows(case: Case, machine: Machine) -> List[Dict[str, Any]]:
     return found
 
 
-def _share(rates: List[float], peaks: Sequence[float], operations: float) -> float:
-    return statistics.median(rate * operations / peak for rate, peak in zip(rates, peaks))
+def _share(operations: List[float], times: Times, peak: float) -> float:
+    peaks = times.peaks or [peak] * len(operations)
+    return statistics.median(number / s / own for number, s, own in zip(operations, times.seconds, peaks))
 
 
 def _spread(rates: List[float]) -> float:
@@ -80,9 +81,9 @@ def table(cases: List[Case], machine: Machine) -> str:
     lines += [
         "",
         "Medians over rounds in which the contenders took turns; ±: half the distance of the quartiles. Ratio: to the "
-        "case's baseline. Of the peak: the LSTMs' products alone, so a lower bound; in bulk, of the mean of the peaks "
-        "just before and after each turn. Error: root mean square of the "
-        "vectors' difference to those of float32, relative to the vectors'.",
+        "case's baseline. Of the peak: the products of the LSTMs and, for each distinct word that is not known, of "
+        "highways and projection, so a lower bound; in bulk, of the mean of the peaks just before and after each turn. "
+        "Error: root mean square of the vectors' difference to those of float32, relative to the vectors'.",
     ]
     return "\n".join(lines)
 

@@ -47,3 +47,14 @@ def lstm_operations(options: BilmOptions) -> int:
     lstm = options.lstm
     of_layer = 2 * (4 * lstm.cell_dim * 2 * lstm.projection_dim + lstm.cell_dim * lstm.projection_dim)
     return 2 * lstm.num_layers * of_layer
+
+
+def encoder_operations(options: BilmOptions) -> int:
+    """
+    Operations that a distinct word takes in the encoder's products, forward pass: highways and the projection behind
+    them. Those of the convolutions, which depend on its length, are left out.
+    """
+    char_cnn = options.char_cnn
+    num_features = sum(number for _, number in char_cnn.filters)
+    highways = char_cnn.num_highway * num_features * 2 * num_features
+    return 2 * (highways + num_features * options.lstm.projection_dim)

@@ -13,7 +13,7 @@ from elmo_plugin.benchmark import inference, training
 from elmo_plugin.benchmark.contest import contest
 from elmo_plugin.benchmark.machine import measure_machine
 from elmo_plugin.benchmark.report import Case, rows, table
-from elmo_plugin.benchmark.shapes import SIZES, lstm_operations, options_of_size
+from elmo_plugin.benchmark.shapes import SIZES, encoder_operations, lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.whole_file import write_whole
@@ -113,7 +113,15 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
             batches = _by_length(sentences, number)
         times = contest(contenders, batches, device, with_peaks=name == "bulk")
         tokens = [sum(map(len, batch)) for batch in batches]
-        yield Case(f"{size}, {title.format(number)}", tokens, lstm_operations(options), times, baseline, errors)
+        words = [len({word for sentence in batch for word in sentence}) for batch in batches]
+        operations = {name: _operations(options, tokens, words, knows=name == inference.CACHED) for name in times}
+        yield Case(f"{size}, {title.format(number)}", tokens, operations, times, baseline, errors)
+
+
+def _operations(options: BilmOptions, tokens: List[int], words: List[int], knows: bool) -> List[float]:
+    """Of the products that batches of so many tokens and distinct words need; `knows`: the words, all of them."""
+    of_word = 0 if knows else encoder_operations(options)
+    return [lstm_operations(options) * num_tokens + of_word * num for num_tokens, num in zip(tokens, words)]
 
 
 def _baseline(contenders: Dict[str, Callable], ours: str, theirs: str, alone: bool) -> str:
@@ -138,4 +146,6 @@ def _training_case(size: str, options: BilmOptions, args: argparse.Namespace, de
     times = contest(contenders, windows, device)
     title = f"{size}, training, {args.batch_size} x {num_steps}, {NUM_WORDS:,} words, {NUM_SAMPLES[size]:,} samples"
     tokens = [args.batch_size * num_steps] * args.rounds
-    return Case(title, tokens, 3 * lstm_operations(options), times, baseline)
+    words = [len(window.types) for window in windows]
+    operations = [3 * number for number in _operations(options, tokens, words, knows=False)]
+    return Case(title, tokens, {name: operations for name in times}, times, baseline)

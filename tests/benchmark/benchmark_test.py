@@ -20,7 +20,7 @@ from elmo_plugin.benchmark.inference import (
 )
 from elmo_plugin.benchmark.machine import Machine, measure_machine
 from elmo_plugin.benchmark.report import Case, rows, table
-from elmo_plugin.benchmark.shapes import lstm_operations, options_of_size
+from elmo_plugin.benchmark.shapes import encoder_operations, lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
 from elmo_plugin.benchmark.training import steps, trainers
 from elmo_plugin.bilm.bilm import Bilm
@@ -104,6 +104,8 @@ def test_operations_of_the_original_are_the_papers():
     options = options_of_size("original", 1000)
     # Two directions and layers of (512 + 512) x 16,384 and 4,096 x 512 numbers, each multiplied and added.
     assert lstm_operations(options) == 2 * 2 * 2 * (1024 * 16384 + 4096 * 512)
+    # Two highways of 2,048 by 4,096, and 2,048 by 512.
+    assert encoder_operations(options) == 2 * (2 * 2048 * 4096 + 2048 * 512)
     with pytest.raises(ValueError, match="`size` must be one of small, medium, original, but it is 'huge'"):
         options_of_size("huge", 1000)
 
@@ -155,12 +157,13 @@ def test_trainers_learn_the_same_window(options):
 def test_the_report_gives_rates_ratios_and_shares():
     machine = Machine("cpu", 2, 1e6, 1e9, None)
     times = {OURS: Times([1.0, 2.0, 1.0], 1 << 20), THEIRS: Times([4.0, 4.0, 6.0], None)}
-    case = Case("a case", [100, 200, 100], 1000.0, times, THEIRS, {OURS: 0.01})
+    operations = {OURS: [1e5, 2e5, 1e5], THEIRS: [2e5, 4e5, 2e5]}
+    case = Case("a case", [100, 200, 100], operations, times, THEIRS, {OURS: 0.01})
     ours, theirs = rows(case, machine)
     assert (ours["tokens_per_second"], ours["ratio"], ours["share_of_peak"]) == (100.0, 4.0, 0.1)
     with_peaks = {**times, OURS: times[OURS]._replace(peaks=[1e6, 2e6, 4e6])}
     ours_in_turns, _ = rows(case._replace(times=with_peaks), machine)
-    # 100 tokens a second of 1,000 operations each: 10, 5 and 2.5 % of the peaks about the rounds.
+    # 100,000 operations a second: 10, 5 and 2.5 % of the peaks about the rounds.
     assert ours_in_turns["share_of_peak"] == 0.05 and ours_in_turns["peaks"] == [1e6, 2e6, 4e6]
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
     assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
