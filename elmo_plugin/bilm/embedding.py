@@ -101,7 +101,13 @@ class SentenceReader:
         self._laid_out = None
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, "_laid_out": None}
+        """What it is made of. Packed weights share storages, none of which torch can hand to a process twice."""
+        names = ("bilm", "policy", "steady", "invariant", "weights")
+        words = {"vocabulary": self.word_vectors.vocabulary, "cached_words": self.word_vectors.capacity}
+        return {**{name: getattr(self, name) for name in names}, **words}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def rows_apart(self) -> ContextManager[None]:
         """Inside the context the model computes as `invariant` says."""

@@ -1,3 +1,4 @@
+import multiprocessing
 import pickle
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def test_a_reader_may_be_sent_to_another_process(bilm, weights):
     reader = SentenceReader(bilm, "zero", weights=weights)
     for one, other in zip(vectors(reader), vectors(pickle.loads(pickle.dumps(reader)))):
         numpy.testing.assert_array_equal(one, other)
+    # Torch hands the storages of tensors over as open files, none of them twice.
+    process = multiprocessing.get_context("spawn").Process(target=len, args=([reader],))
+    process.start()
+    process.kill()
+    process.join()
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])
