@@ -36,10 +36,15 @@ def check_place(path: Path, force: bool) -> None:
     """
     # Raises
 
-    `ValueError` where there is no folder to write the file in, or where it is there already and must not be replaced.
+    `ValueError` where there is no folder to write the file in, or where it is there already and must not be replaced;
+    no device and no pipe ever must.
     """
     if not path.parent.is_dir():
         raise ValueError(f"There is no folder {path.parent} to write {path.name} in. Make it, or give another path.")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is a device or a pipe, whose place a file would take. Give the name of a file to write."
+        )
     if path.exists() and not force:
         raise ValueError(f"{path}: already exists. Use --force to overwrite it, or give another name.")
 

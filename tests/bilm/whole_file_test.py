@@ -4,7 +4,7 @@ from typing import Optional
 
 import pytest
 
-from elmo_plugin.bilm.whole_file import failed_write, whole_file
+from elmo_plugin.bilm.whole_file import check_place, failed_write, whole_file
 
 
 def test_a_file_takes_its_name_at_the_end_and_the_place_of_the_one_before(tmp_path: Path):
@@ -40,6 +40,14 @@ def test_a_name_that_can_not_be_taken_leaves_nothing_else(tmp_path: Path):
     with pytest.raises(OSError), whole_file(tmp_path / "folder") as partial:
         partial.write_text("all of it")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path, force: bool):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(ValueError, match=f"{path} is a device or a pipe, .* Give the name of a file to write"):
+            check_place(path, force)
 
 
 @pytest.mark.parametrize(
