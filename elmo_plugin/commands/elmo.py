@@ -23,7 +23,7 @@ from elmo_plugin.bilm.store import StoreWriter
 from elmo_plugin.bilm.token_dump import write_token_dump
 from elmo_plugin.bilm.vocabulary import NOT_A_WORD
 from elmo_plugin.commands.elmo_flags import HDF5, PARQUET, STANDARD_INPUT, STORE, TOKEN_EMBEDDINGS, check_flags
-from elmo_plugin.data.dataset_readers.lines import numbered_lines
+from elmo_plugin.data.dataset_readers.lines import decoded_lines, numbered_lines
 from elmo_plugin.elmo_embedder import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_OPTIONS_FILE,
@@ -271,7 +271,7 @@ class Lines:
         self.path = path
         self._kept: Optional[List[str]] = None
         if path == STANDARD_INPUT:
-            self._kept = [line.strip() for line in sys.stdin]
+            self._kept = [line.strip() for _, line in decoded_lines(sys.stdin.buffer, "standard input")]
         elif os.path.isdir(path):
             raise ValueError(
                 f"{path} is a folder. Give a text of one tokenised sentence a line, or - for standard input."

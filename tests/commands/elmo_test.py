@@ -140,9 +140,18 @@ def test_compressed_text_is_read(run, tmp_path, name, compress):
 
 
 def test_standard_input_is_read(run, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(LINES)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(LINES).encode())))
     run("-", "out.hdf5", "--all", *FILES)
     assert_all_close(vectors(), of_python())
+
+
+def test_standard_input_is_decoded_as_a_file_is(run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\ufeffČas .\r\n\nend".encode()), "latin-1"))
+    run("-", "out.hdf5", "--top", *FILES)
+    assert json.loads(contents()["sentence_to_index"][0]) == {"Čas .": "0", "": "1", "end": "2"}
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"good\nM\xfcnchen\n"), errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match="standard input, line 2: expected text in UTF-8, found byte 0xfc"):
+        run("-", "other.hdf5", "--top", *FILES)
 
 
 def test_a_pipe_is_read(run):

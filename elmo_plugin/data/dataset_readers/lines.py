@@ -7,7 +7,7 @@ import gzip
 import lzma
 import os
 import zlib
-from typing import Iterator, List, Tuple
+from typing import Iterable, Iterator, List, Tuple
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.file_utils import cached_path
@@ -46,29 +46,45 @@ def matching_files(pattern: str) -> List[str]:
 
 def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
     """
-    The lines of a UTF-8 file, `.gz`, `.xz` or neither, with their numbers from 1 and without their ends. A byte order
-    mark in front is dropped and CRLF ends a line as LF does; only these do: a separator such as U+2028 is part of the
-    line.
+    `decoded_lines` of a file, `.gz`, `.xz` or neither.
 
     # Raises
 
-    `ConfigurationError`, naming file and line, for bytes that are not UTF-8, a NUL byte, a carriage return inside a
-    line, and a damaged `.gz` or `.xz`.
+    `ConfigurationError`, as `decoded_lines`, and for a damaged `.gz` or `.xz`.
     """
     ending = os.path.splitext(path)[1]
     opener, kind = COMPRESSIONS.get(ending, (open, "plain"))
     number = 0
     with opener(path, "rb") as file:
         try:
-            for number, line in enumerate(file, 1):
-                if number == 1:
-                    line = line.removeprefix(BYTE_ORDER_MARK)
-                yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), f"{path}, line {number}")
+            for number, line in decoded_lines(file, path):
+                yield number, line
         except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
             raise ConfigurationError(
                 f"{path}, after line {number}: the file is not a whole {kind} file ({error}). Copy or compress it "
                 f"anew; if it is plain text, remove {ending} from its name."
             ) from error
+
+
+def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[Tuple[int, str]]:
+    """
+    Lines of UTF-8 with their numbers from 1 and without their ends. A byte order mark in front is dropped and CRLF ends
+    a line as LF does; only these do: a separator such as U+2028 is part of the line.
+
+    # Parameters
+
+    lines : as a file that is open for bytes gives them.
+    name : of their source, for messages.
+
+    # Raises
+
+    `ConfigurationError`, naming source and line, for bytes that are not UTF-8, a NUL byte, and a carriage return inside
+    a line.
+    """
+    for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), f"{name}, line {number}")
 
 
 def _decode(line: bytes, place: str) -> str:
