@@ -111,14 +111,18 @@ class SentenceScorer:
         """
         Of a text, every word and boundary counted once.
 
-        Where the state is carried, `batching.batch_size` sentences are read side by side; 1 reads running text.
+        Where the state is carried, `batching.batch_size` sentences are read side by side; by default one after the
+        other, as running text.
 
         # Raises
 
         `ValueError` for a text without any sentence.
         """
         sums, num_tokens, carried = [0.0, 0.0], 0, None
-        step = (batching.batch_size or 1) if self.reader.policy == STATEFUL else 1
+        step = 1
+        if self.reader.policy == STATEFUL:
+            step = 1 if batching.batch_size is None else batching.batch_size
+            batching = batching._replace(batch_size=step)
         for block in blocks_of(sentences, step, 2**30, _SENTENCES_AT_ONCE):
             of_block, carried = self.log_probabilities(block, batching, carried)
             for scores in of_block:

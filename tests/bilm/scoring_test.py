@@ -67,6 +67,12 @@ def test_perplexity_counts_every_word_and_boundary_once(policy):
     assert found.mean < 60
 
 
+def test_a_text_whose_state_is_carried_is_read_sentence_after_sentence_unless_batches_are_asked_for():
+    found = scorer("stateful").perplexity(SENTENCES)
+    assert found == scorer("stateful").perplexity(SENTENCES, Batching(1))
+    assert found != scorer("stateful").perplexity(SENTENCES, Batching(len(SENTENCES)))
+
+
 def test_perplexity_is_the_same_whatever_the_blocks(monkeypatch):
     expected = scorer("stateful").perplexity(SENTENCES, Batching(2))
     monkeypatch.setattr("elmo_plugin.bilm.scoring._SENTENCES_AT_ONCE", 3)
