@@ -108,7 +108,7 @@ def write_dump(
     text = examine(lines)
     run = _description(reader, text, settings)
     folder = parts_folder(output)
-    with as_written(output, f"What was computed is kept in {folder}"):
+    with as_written(output, folder):
         parts = Parts(folder, run, force)
         _check_space(text, reader.bilm.options, parts, output, settings)
         _compute(reader, lines, text, parts, settings, on_progress)
@@ -146,14 +146,21 @@ def check_output(output: Path, force: bool, is_folder: bool = False) -> None:
 
 
 @contextmanager
-def as_written(output: Path, kept: str) -> Iterator[None]:
-    """In this context, a write that fails (a full disk, a folder without permission) is a `ValueError` that says so."""
+def as_written(output: Path, folder: Optional[Path] = None) -> Iterator[None]:
+    """
+    In this context, a write that fails (a full disk, a folder without permission) is a `ValueError` that says so.
+
+    # Parameters
+
+    folder : keeps what was computed, once it is there.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
         reason = failed_write(error)
         if reason is None:
             raise
+        kept = "Nothing is kept" if folder is None or not folder.is_dir() else f"What was computed is kept in {folder}"
         raise ValueError(
             f"{output} could not be written ({reason}). {kept}. Mend the cause – make room, choose "
             "another place, keep less (--dtype float16, --top, --average) – and repeat the command."

@@ -29,7 +29,7 @@ def write_token_dump(
         raise ValueError("There is no word to embed. Give a file of words, one a line.")
     check_output(output, force)
     shape = (len(words), reader.bilm.options.projection_dim)
-    with as_written(output, "Nothing is kept"), whole_hdf5(output) as file:
+    with as_written(output), whole_hdf5(output) as file:
         dataset = file.create_dataset("embedding", shape, dtype=numpy.dtype(dtype))
         for start in range(0, len(words), _WORDS_AT_ONCE):
             some = words[start : start + _WORDS_AT_ONCE]

@@ -223,7 +223,8 @@ def test_a_disk_with_too_little_room_is_refused_before_anything_is_computed(tmp_
 
 def test_a_place_without_permission_is_a_clear_error(tmp_path):
     (tmp_path / "v.hdf5.parts").write_text("a file where a folder should be")
-    with pytest.raises(ValueError, match="v.hdf5 could not be written .*File exists.* Mend the cause – make room"):
+    message = "v.hdf5 could not be written .*File exists.* Nothing is kept. Mend the cause – make room"
+    with pytest.raises(ValueError, match=message):
         write_dump(reader(), LINES, tmp_path / "v.hdf5", DumpSettings())
 
 
