@@ -99,8 +99,8 @@ def _add_model_arguments(subparser: argparse.ArgumentParser) -> None:
     subparser.add_argument(
         "--state",
         choices=STATE_POLICIES,
-        help="the state before a sentence: one stored state, zeros, or what the batch before left behind, as in "
-        f"AllenNLP 0.9 ({STEADY})",
+        help=f"the state before a sentence: zeros ({ZERO}), what the batch before left behind, as in AllenNLP 0.9 "
+        f"({STATEFUL}), or one stored state ({STEADY}), which is the default",
     )
 
 
