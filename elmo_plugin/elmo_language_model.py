@@ -55,7 +55,6 @@ class ElmoLanguageModel:
         """
         folder = Path(directory)
         bilm = load_bilm(folder / "options.json", folder / "weights.hdf5")
-        vocabulary = WordVocabulary.from_file(folder / "vocabulary.txt")
         has_sidecar = (folder / FILE_NAME).is_file()
         softmax = load_sidecar(folder / FILE_NAME, bilm.options).softmax if has_sidecar else None
         if softmax is None:
@@ -63,6 +62,7 @@ class ElmoLanguageModel:
                 f"{folder / FILE_NAME} {'holds no softmax' if has_sidecar else 'is not there'}, so this biLM can embed "
                 f"words but not predict them. Give the folder of an export, or an archive of a language model."
             )
+        vocabulary = WordVocabulary.from_file(folder / "vocabulary.txt")
         steady = steady_state_of(bilm, folder / "weights.hdf5") if state == STEADY else None
         words = vocabulary if bilm.options.char_cnn is None else None
         reader = SentenceReader(bilm.to(choose_device(cuda_device, device)), state, steady, words, cached_words)
