@@ -138,7 +138,7 @@ class ElmoEmbedder:
                 "Under the state \"stateful\" a sentence's vectors depend on the sentences before it, so they can't be "
                 "`invariant` (--invariant). Leave it out, or give another state."
             )
-        bilm = bilm.requires_grad_(False).to(chosen)
+        bilm = moved(bilm.requires_grad_(False), chosen)
         reader = SentenceReader(bilm, state, steady, vocabulary, cached_words, invariant, weights)
         self.elmo_bilm = CarryingBilm(reader)
 
@@ -242,6 +242,22 @@ def choose_device(cuda_device: int, device: Optional[Union[str, torch.device]] =
             f"`cuda_device` (--cuda-device); -1 is the CPU."
         )
     return chosen
+
+
+def moved(bilm: Bilm, device: torch.device) -> Bilm:
+    """
+    The model itself, on another device.
+
+    # Raises
+
+    `OutOfMemory`.
+    """
+    message = (
+        f"Not enough memory on {device} for the biLM itself. Make room there, or take another device (`cuda_device`, "
+        "--cuda-device; -1 is the CPU)"
+    )
+    with out_of_memory_as(message):
+        return bilm.to(device)
 
 
 def _checked(batch: Sequence[Sentence]) -> Sequence[Sentence]:

@@ -12,7 +12,7 @@ from elmo_plugin.bilm.sidecar import FILE_NAME, load_sidecar
 from elmo_plugin.bilm.state_policy import STEADY
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
-from elmo_plugin.elmo_embedder import checked_sentence, choose_device
+from elmo_plugin.elmo_embedder import checked_sentence, choose_device, moved
 
 
 class ElmoLanguageModel:
@@ -65,7 +65,7 @@ class ElmoLanguageModel:
         vocabulary = WordVocabulary.from_file(folder / "vocabulary.txt")
         steady = steady_state_of(bilm, folder / "weights.hdf5") if state == STEADY else None
         words = vocabulary if bilm.options.char_cnn is None else None
-        reader = SentenceReader(bilm.to(choose_device(cuda_device, device)), state, steady, words, cached_words)
+        reader = SentenceReader(moved(bilm, choose_device(cuda_device, device)), state, steady, words, cached_words)
         return cls(SentenceScorer(reader, softmax, vocabulary))
 
     @classmethod
@@ -93,7 +93,7 @@ class ElmoLanguageModel:
                 f"language model, as training_configs/bilm.jsonnet trains it."
             )
         words = found.vocabulary if found.bilm.options.char_cnn is None else None
-        bilm = found.bilm.requires_grad_(False).to(choose_device(cuda_device, device))
+        bilm = moved(found.bilm.requires_grad_(False), choose_device(cuda_device, device))
         reader = SentenceReader(bilm, state, found.steady, words, cached_words)
         return cls(SentenceScorer(reader, found.softmax, found.vocabulary))
 

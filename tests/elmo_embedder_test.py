@@ -14,7 +14,7 @@ import numpy
 import pytest
 import torch
 
-from elmo_plugin import ElmoEmbedder
+from elmo_plugin import ElmoEmbedder, ElmoLanguageModel
 from elmo_plugin import elmo_embedder as module
 from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.weights import load_bilm
@@ -254,6 +254,13 @@ def test_memory_that_runs_out_behind_the_biLM_has_the_same_remedy(name, call, mo
     monkeypatch.setattr(name, raise_as_a_gpu_does)
     with pytest.raises(OutOfMemory, match=r"the vectors of a batch. Make batches smaller .* \(CUDA out of memory\)"):
         call(embedder())
+
+
+def test_memory_that_runs_out_before_the_first_sentence_has_a_remedy(monkeypatch):
+    monkeypatch.setattr("elmo_plugin.bilm.bilm.Bilm.to", raise_as_a_gpu_does)
+    for model in (embedder, lambda: ElmoLanguageModel.from_export(PROJECT_ROOT / "fixtures/bilm", state="zero")):
+        with pytest.raises(OutOfMemory, match="on cpu for the biLM itself. .* take another device"):
+            model()
 
 
 def test_a_batch_size_below_one_is_refused():

@@ -5,8 +5,10 @@ from typing import Iterator
 
 import torch
 
-# What torch writes where its allocator for the CPU fails, or C++'s own; it is a plain RuntimeError then.
-_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+# What torch writes where its allocator for the CPU fails, or C++'s own, or where a GPU's driver and libraries find no
+# room, as beside another program; it is a plain RuntimeError then.
+_CPU_ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+_GPU_ALLOCATORS = ("CUDA error: out of memory", "ALLOC_FAILED")
 
 # Where the batch is not at hand any more.
 FEWER_AT_ONCE = (
@@ -33,6 +35,6 @@ def out_of_memory_as(message: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(f"{message} ({error})") from error
     except RuntimeError as error:
-        if any(words in str(error) for words in _CPU_ALLOCATOR):
+        if any(words in str(error) for words in (*_CPU_ALLOCATORS, *_GPU_ALLOCATORS)):
             raise OutOfMemory(f"{message} ({error})") from error
         raise

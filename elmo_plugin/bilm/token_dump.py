@@ -8,6 +8,7 @@ import torch
 
 from elmo_plugin.bilm.dump import as_written, check_output
 from elmo_plugin.bilm.embedding import SentenceReader
+from elmo_plugin.bilm.out_of_memory import out_of_memory_as
 from elmo_plugin.bilm.weights import whole_hdf5
 
 _WORDS_AT_ONCE = 8192
@@ -34,6 +35,10 @@ def write_token_dump(
         for start in range(0, len(words), _WORDS_AT_ONCE):
             some = words[start : start + _WORDS_AT_ONCE]
             rows = {word: row for row, word in enumerate(dict.fromkeys(some))}
-            with torch.no_grad():
+            message = (
+                f"Not enough memory on {reader.bilm.boundaries.device} for the vectors of {len(rows):,} words. Make "
+                "room there, or take another device (--cuda-device; -1 is the CPU)"
+            )
+            with torch.no_grad(), out_of_memory_as(message):
                 vectors = reader.word_vectors(list(rows)).float().cpu().numpy()
             dataset[start : start + len(some)] = vectors[[rows[word] for word in some]]

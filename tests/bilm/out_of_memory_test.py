@@ -20,12 +20,28 @@ def raise_as_small_allocations_of_torch_do():
     raise RuntimeError("std::bad_alloc")
 
 
+def raise_as_a_full_gpu_does():
+    raise RuntimeError("CUDA error: out of memory")
+
+
+def raise_as_the_libraries_of_a_gpu_do():
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 def raise_as_named():
     raise OutOfMemory("Make batches smaller")
 
 
 @pytest.mark.parametrize(
-    "function", [allocate_too_much, raise_memory_error, raise_as_a_gpu_does, raise_as_small_allocations_of_torch_do]
+    "function",
+    [
+        allocate_too_much,
+        raise_memory_error,
+        raise_as_a_gpu_does,
+        raise_as_a_full_gpu_does,
+        raise_as_the_libraries_of_a_gpu_do,
+        raise_as_small_allocations_of_torch_do,
+    ],
 )
 def test_running_out_of_memory_anywhere_is_one_error_with_the_remedy(function):
     with pytest.raises(OutOfMemory, match="Make batches smaller .*"):

@@ -5,6 +5,7 @@ import torch
 from elmo_plugin.bilm import token_dump
 from elmo_plugin.bilm.characters import words_to_characters
 from elmo_plugin.bilm.embedding import SentenceReader
+from elmo_plugin.bilm.out_of_memory import OutOfMemory
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 from tests.closeness import assert_close
@@ -53,6 +54,16 @@ def test_words_that_come_again_have_their_rows_again(tmp_path, monkeypatch):
 def test_no_word_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="There is no word to embed. Give a file of words, one a line."):
         token_dump.write_token_dump(reader(), [], tmp_path / "t.hdf5", "float32")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_runs_out_has_a_remedy_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("elmo_plugin.bilm.word_vectors.of_rows", fail)
+    with pytest.raises(OutOfMemory, match="on cpu for the vectors of 1 words. .* take another device"):
+        token_dump.write_token_dump(reader(), ["word"], tmp_path / "t.hdf5", "float32")
     assert list(tmp_path.iterdir()) == []
 
 
