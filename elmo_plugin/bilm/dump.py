@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy
+import torch
 
 from elmo_plugin.bilm.batches import Batching
 from elmo_plugin.bilm.dump_compute import compute_parts, compute_parts_in_processes
@@ -196,9 +197,10 @@ def _description(reader: SentenceReader, text: Text, settings: DumpSettings) -> 
     if reader.policy == STATEFUL:
         run["batch size"] = settings.batching.batch_size
     if reader.invariant:
-        # With and without the program a sentence has the same bits in any batch, but not the same as the other way.
-        is_by_program = reader.bilm.boundaries.device.type == "cpu" and why_not() is None
-        run["invariance"] = f"program {VERSION}" if is_by_program else True
+        # With the program, without it and on a GPU a sentence has the same bits in any batch, but each way its own.
+        device = torch.device(settings.devices[0]) if settings.devices else reader.bilm.boundaries.device
+        is_by_program = device.type == "cpu" and why_not() is None
+        run["invariance"] = f"program {VERSION}" if is_by_program else device.type
     if reader.weights != FLOAT32:
         run["precision of weights"] = reader.weights
     if vocabulary is not None:

@@ -214,6 +214,14 @@ def test_an_invariant_dump_by_the_program_does_not_go_on_without_it(bilm, tmp_pa
     assert (tmp_path / "v.hdf5").is_file()
 
 
+def test_an_invariant_dump_of_the_cpu_does_not_go_on_where_gpus_would_compute_it(bilm, tmp_path):
+    begin_dump(bilm, tmp_path / "v.hdf5", invariant=True)
+    lines = [" ".join(sentence) for sentence in SENTENCES]
+    settings = DumpSettings(AVERAGE, batching=Batching(1), devices=["cuda:0", "cuda:1"])
+    with pytest.raises(ValueError, match="it had other invariance"):
+        write_dump(SentenceReader(bilm, "zero", invariant=True), lines, tmp_path / "v.hdf5", settings)
+
+
 def test_the_embedder_of_sentences_takes_them():
     files = FIXTURE / "options.json", FIXTURE / "weights.hdf5"
     exact = ElmoEmbedder(*files, state="zero").embed_sentence(SENTENCES[0])
