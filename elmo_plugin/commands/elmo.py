@@ -231,6 +231,12 @@ def _embedder(args: argparse.Namespace, state: str) -> ElmoEmbedder:
     cuda_device = args.cuda_device[0] if len(args.cuda_device) == 1 else -1
     if args.archive is not None:
         found = load_archived_bilm(args.archive, needs_steady=state == STEADY)
+        if found.steady_source is not None:
+            print(
+                f"The steady state was computed from {found.steady_source}. Where that is not, or is another, vectors "
+                "are others too; elmo-export computes it once and keeps it.",
+                file=sys.stderr,
+            )
         return ElmoEmbedder.from_bilm(
             found.bilm,
             cuda_device=cuda_device,

@@ -29,12 +29,14 @@ class ArchivedBilm(NamedTuple):
     bilm : the model, on the CPU.
     steady : where the archive has one, or one was asked for and can be computed.
     vocabulary, softmax : a language model's; no softmax where it is blank, as in models imported without one.
+    steady_source : what `steady` was computed from just now; `None` where the archive had it, or there is none.
     """
 
     bilm: Bilm
     steady: Optional[BilmState]
     vocabulary: Optional[WordVocabulary]
     softmax: Optional[Softmax]
+    steady_source: Optional[str] = None
 
 
 def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> ArchivedBilm:
@@ -53,9 +55,15 @@ def load_archived_bilm(archive_file: str, needs_steady: bool = True) -> Archived
     archive = open_archive(archive_file)
     if isinstance(archive.model, BidirectionalLanguageModel):
         bilm = archive.model.language_model.bilm
-        steady = steady_state_from_text(archive, bilm, None)[0] if needs_steady else None
+        steady, source = steady_state_from_text(archive, bilm, None) if needs_steady else (None, None)
         softmax = archive.model.language_model.softmax
-        return ArchivedBilm(bilm, steady, word_vocabulary(archive.model.vocab), None if softmax.is_blank() else softmax)
+        return ArchivedBilm(
+            bilm,
+            steady,
+            word_vocabulary(archive.model.vocab),
+            None if softmax.is_blank() else softmax,
+            None if steady is None else source,
+        )
     embedders = [module for module in archive.model.modules() if isinstance(module, ElmoEmbedder)]
     if len(embedders) != 1:
         raise ConfigurationError(

@@ -171,9 +171,10 @@ def test_an_archive_of_a_language_model_stands_for_its_files(run, tmp_path):
     assert_all_close([layers[0] for layers in vectors("steady.hdf5")], [layers[0] for layers in of_python()])
 
 
-def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp_path, monkeypatch):
+def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp_path, monkeypatch, capsys):
     archive = language_model_archive(tmp_path / "archive")
     run("text.txt", "out.hdf5", "--all", "--archive", archive)
+    assert re.search("The steady state was computed from .* elmo-export computes it once", capsys.readouterr().err)
     monkeypatch.setattr("sys.argv", ["allennlp", "elmo-export", archive, "exported"])
     _, args = parse_args("allennlp")
     args.func(args)
@@ -182,9 +183,10 @@ def test_an_archive_gives_in_the_steady_state_the_vectors_of_its_export(run, tmp
     assert_all_close(vectors(), vectors("again.hdf5"))
 
 
-def test_an_archive_of_a_tagger_embeds_as_the_tagger_does(run, tmp_path):
+def test_an_archive_of_a_tagger_embeds_as_the_tagger_does(run, tmp_path, capsys):
     run("text.txt", "out.hdf5", "--all", "--archive", embedding_model_archive(tmp_path / "archive"))
     assert_all_close(vectors(), of_python())
+    assert "steady state" not in capsys.readouterr().err
 
 
 def test_a_sidecar_elsewhere(run, tmp_path):
