@@ -12,6 +12,9 @@ NORMAL_FORMS = ("NFC", "NFKC", "NFD", "NFKD")
 SENTENCE_BEGIN, SENTENCE_END, UNKNOWN = "<S>", "</S>", "<UNK>"
 SPECIALS = (SENTENCE_BEGIN, SENTENCE_END, UNKNOWN)
 
+# A number of 64 bits, which is what the random keys of sentences are made from.
+LARGEST_SEED = 2**64 - 1
+
 # Of a word's `max_characters` positions, two are taken by the begin-word and end-word marks.
 WORD_MARKS = 2
 
@@ -78,7 +81,8 @@ class Settings:
         _check_at_least("min_count", self.min_count, 1)
         _check_at_least("max_size", self.max_size, len(SPECIALS) + 1)
         _check_at_least("max_characters", self.max_characters, WORD_MARKS + 1)
-        _check_at_least("seed", self.seed, 0)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed: expected an integer from 0 to {LARGEST_SEED}; got {self.seed}.")
         self._check_combinations()
 
     def _check_combinations(self) -> None:

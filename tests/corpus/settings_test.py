@@ -1,6 +1,7 @@
 import pytest
 
-from elmo_plugin.corpus.settings import Settings, default_segmenter
+from elmo_plugin.corpus.encoding import sentence_keys
+from elmo_plugin.corpus.settings import LARGEST_SEED, Settings, default_segmenter
 
 
 @pytest.mark.parametrize(
@@ -18,12 +19,17 @@ from elmo_plugin.corpus.settings import Settings, default_segmenter
         ({"segmenter": "jieba"}, "segmenter: jieba knows Chinese only, but language is 'en'"),
         ({"id_vocabulary": "vocab.txt", "json_field": "text"}, "either id lines or JSON lines"),
         ({"id_vocabulary": "vocab.txt"}, "id lines are tokenised and split already"),
-        ({"seed": -1}, "seed: expected an integer of at least 0; got -1"),
+        ({"seed": -1}, "seed: expected an integer from 0 to 18446744073709551615; got -1"),
+        ({"seed": 2**64}, "seed: expected an integer from 0 to 18446744073709551615; got 18446744073709551616"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(wrong, message):
     with pytest.raises(ValueError, match=message):
         Settings(**wrong)
+
+
+def test_the_largest_seed_gives_keys():
+    assert len(sentence_keys(Settings(seed=LARGEST_SEED).seed, 0, 3)) == 3
 
 
 def test_nothing_held_out_is_a_setting_like_another():
