@@ -130,4 +130,5 @@ def nearest_directory(path: Path) -> Path:
 def _beside(path: Path, role: str) -> Path:
     """Where a link leads, not where it is: a directory is renamed within one disk only."""
     place = path.resolve()
-    return place.with_name(f".{place.name}.{role}")
+    # Not `with_name`, which the root, refused as it is, does not have.
+    return place.parent / f".{place.name}.{role}"

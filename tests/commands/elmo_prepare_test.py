@@ -90,6 +90,12 @@ def test_an_existing_output_needs_force(run, tmp_path):
     assert described(tmp_path)["settings"]["seed"] == 1
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_the_root_of_all_directories_is_refused(run, force):
+    with pytest.raises(ConfigurationError, match="^/: (already exists|is where a disk is mounted)"):
+        run("text.txt", "/", *force)
+
+
 def test_json_lines_are_read_by_their_field(run, tmp_path):
     (tmp_path / "text.jsonl").write_text('{"body": "The cat sat. It slept."}\n{"body": "The cat sat on the mat."}\n')
     run("text.jsonl", "out", "--json-field", "body", "--min-count", "1")
