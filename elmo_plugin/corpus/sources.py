@@ -44,7 +44,8 @@ def find_sources(inputs: Sequence[str], endings: Sequence[str] = TEXT_ENDINGS) -
     The files that `inputs` name, in the order of `inputs`; within a directory or a glob sorted by path.
 
     A directory gives the files below it that have one of the `endings`, compressed or not, hidden ones left out; a
-    warning counts the others. A file or a glob is taken whatever its ending; `-` is standard input.
+    warning counts the others. A file, also one that a glob matches, is taken whatever its ending; directories that a
+    glob matches are not read, and a warning counts them. `-` is standard input.
 
     # Raises
 
@@ -86,11 +87,14 @@ def _from_directory(directory: Path, endings: Sequence[str]) -> List[Source]:
             f"{directory}: no file below this directory ends in {', '.join(endings)} (or these with "
             f"{', '.join(COMPRESSIONS)}); name the files themselves or give a glob such as '{directory}/*'."
         )
-    if others:
-        shown = ", ".join(others[:SHOWN_NAMES]) + (", …" if len(others) > SHOWN_NAMES else "")
-        what = f"that are no files ending in {', '.join(endings)}"
-        logger.warning("%s: what is below it %s is not read, %d in all: %s", directory, what, len(others), shown)
+    _tell_what_is_not_read(f"{directory}: what is below it that are no files ending in {', '.join(endings)}", others)
     return found
+
+
+def _tell_what_is_not_read(what: str, names: Sequence[str]) -> None:
+    if names:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
+        logger.warning("%s is not read, %d in all: %s", what, len(names), shown)
 
 
 def _files_below(directory: Path) -> List[Path]:
@@ -112,7 +116,11 @@ def _files_below(directory: Path) -> List[Path]:
 def _from_glob(argument: str) -> List[Source]:
     if not glob.has_magic(argument):
         raise ValueError(f"{argument}: no such file or directory; give a file, a directory, a glob or - .")
-    found = [Source(name, Path(name)) for name in sorted(glob.glob(argument, recursive=True)) if Path(name).is_file()]
+    names = sorted(glob.glob(argument, recursive=True))
+    found = [Source(name, Path(name)) for name in names if Path(name).is_file()]
     if not found:
         raise ValueError(f"{argument}: no file matches this pattern; check it with `ls {argument}`.")
+    # With `**`, a directory is matched as well as the files in it.
+    read = {place for source in found for place in (source.path, *source.path.parents)}
+    _tell_what_is_not_read(f"{argument}: what matches that is no file", [n for n in names if Path(n) not in read])
     return found

@@ -42,6 +42,18 @@ def test_a_glob_is_sorted_and_inputs_keep_their_order(tmp_path):
     assert [source.path.name for source in found] == ["z.txt", "a.log", "b.log"]
 
 
+@pytest.mark.parametrize("pattern, files, left_out", [("*", ["a.txt"], ["sub"]), ("**", ["a.txt", "b.txt"], [])])
+def test_directories_that_a_glob_matches_are_named_where_it_matches_nothing_in_them(
+    tmp_path, caplog, pattern, files, left_out
+):
+    for name in ("a.txt", "sub/b.txt"):
+        write(tmp_path / name)
+    with caplog.at_level("WARNING"):
+        assert [source.path.name for source in find_sources([str(tmp_path / pattern)])] == files
+    expected = [f"what matches that is no file is not read, 1 in all: {tmp_path}/{name}" for name in left_out]
+    assert [record.getMessage() for record in caplog.records] == [f"{tmp_path}/{pattern}: {end}" for end in expected]
+
+
 def test_a_directory_gives_files_with_the_endings_that_are_asked_for(tmp_path):
     for name in ("a.txt", "b.jsonl", "c.jsonl.xz"):
         write(tmp_path / name)
