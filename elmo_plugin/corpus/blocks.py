@@ -14,6 +14,8 @@ from elmo_plugin.corpus.compression import DAMAGE, decompressed_chunks
 from elmo_plugin.corpus.sources import Source
 from elmo_plugin.corpus.word_lists import count_lines
 
+# What a file in UTF-16 or UTF-32 begins with.
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # A line longer than this many blocks is cut, so that a file without a single newline does not fill the memory.
 MAX_LINE_BLOCKS = 16
 
@@ -101,10 +103,15 @@ class BlockReader:
             yield Block(index, tuple(pieces))
 
     def _pieces(self, source: Source) -> Iterator[Piece]:
-        digest, offset, line = hashlib.sha256(), 0, 1
+        """Of a file in UTF-16 the mark that it begins with, for `decode` to report; what follows would be no text."""
+        digest, offset, line, is_utf16 = hashlib.sha256(), 0, 1, False
         for data, is_cut in self._cut(self._chunks(source)):
             digest.update(data)
-            yield Piece(source.name, offset, line, data, is_cut)
+            if offset == 0 and data.startswith(UTF16_MARKS):
+                is_utf16 = True
+                yield Piece(source.name, 0, 1, data[:2])
+            elif not is_utf16:
+                yield Piece(source.name, offset, line, data, is_cut)
             offset, line = offset + len(data), line + count_lines(data)
         self.files.append({"name": source.name, "bytes": offset, "sha256": digest.hexdigest()})
 

@@ -5,10 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Iterable, Iterator, List, Optional
 
-from elmo_plugin.corpus.blocks import Piece
+from elmo_plugin.corpus.blocks import UTF16_MARKS, Piece
 
-# Every oddity that `corpus.json` counts; most are about lines, the rest about tokens (see `encoding`).
+# Every oddity that `corpus.json` counts; most are about lines, the first about files, the last about tokens (see
+# `encoding`).
 ODDITIES = (
+    "undecodable_files",
     "undecodable_lines",
     "unusable_lines",
     "nul_characters",
@@ -18,13 +20,12 @@ ODDITIES = (
     "overlong_lines_cut",
     "literal_special_tokens",
 )
-SKIPPED_LINES = ("undecodable_lines", "unusable_lines")
+SKIPPED_TEXT = ("undecodable_files", "undecodable_lines", "unusable_lines")
 # Of one piece of the input, a few MB: a file that is no text at all is not to fill the disk with messages.
 MAX_REPORTS = 10_000
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTE_ORDER_MARK = "\ufeff"
 # What a file may begin with that is no text.
-MARKS = (*_UTF16_MARKS, _BYTE_ORDER_MARK.encode("utf-8"))
+MARKS = (*UTF16_MARKS, _BYTE_ORDER_MARK.encode("utf-8"))
 
 
 @dataclass
@@ -38,7 +39,8 @@ class Lines:
     oddities : `Counter`
         How often each of `ODDITIES` was met.
     reports : `List[str]`
-        One message for each skipped line, naming file, line and byte; the first `MAX_REPORTS`, and one that says so.
+        One message for each skipped line, naming file and line, and the byte that is not UTF-8; the first
+        `MAX_REPORTS`, and one that says so.
     strict : `bool`
         Whether to stop at a line that cannot be used instead of skipping it.
     """
@@ -49,9 +51,9 @@ class Lines:
     strict: bool = False
 
     def skip(self, oddity: str, report: str) -> None:
-        """Counts and reports a line; raises a `ValueError` where `strict`."""
+        """Counts and reports a line, or a whole file; raises a `ValueError` where `strict`."""
         if self.strict:
-            raise ValueError(f"{report}. Mend the file, or leave --strict out to skip such lines.")
+            raise ValueError(f"{report}. Mend the file, or leave --strict out to skip what cannot be used.")
         self.oddities[oddity] += 1
         if len(self.reports) < MAX_REPORTS:
             self.reports.append(report)
@@ -62,17 +64,18 @@ class Lines:
 def decode(piece: Piece, strict: bool) -> Lines:
     """
     Decodes UTF-8, drops a byte order mark at the start of a file and counts blank lines. A line that is not UTF-8 is
-    skipped.
+    skipped, and so is a whole file in UTF-16, of which the piece holds only how it begins.
 
     # Raises
 
-    `ValueError` for an undecodable line where `strict` is true, and always for a file in UTF-16.
+    `ValueError` for an undecodable line or file where `strict` is true.
     """
-    if piece.offset == 0 and piece.data.startswith(_UTF16_MARKS):
-        raise ValueError(
-            f"{piece.source}: starts with a UTF-16 byte order mark; expected UTF-8. "
-            f"Convert it first: iconv -f UTF-16 -t UTF-8 {piece.source} > converted.txt"
-        )
+    if piece.offset == 0 and piece.data.startswith(UTF16_MARKS):
+        lines = Lines([], strict=strict)
+        mark = f"byte 0 (0x{piece.data[0]:02x}) begins a UTF-16 byte order mark, and the whole file is not UTF-8"
+        command = f"iconv -f UTF-16 -t UTF-8 {piece.source} > converted.txt"
+        lines.skip("undecodable_files", f"{piece.source}:1: {mark} (convert it: {command})")
+        return lines
     try:
         lines = Lines(_split(piece.data.decode("utf-8")), strict=strict)
     except UnicodeDecodeError:

@@ -52,7 +52,8 @@ class PreparedCorpus:
       the order of the splits in `corpus.json`.
     - `train/`, `heldout/`: shards `NNNNN.ids.npy`, `NNNNN.offsets.npy`, `NNNNN.txt`; see `PreparedShard`.
     - `corpus.json`: counts, settings, and SHA-256 of the inputs and of the files above.
-    - `skipped.txt`, where there are any: file, line and byte of each line that could not be used.
+    - `skipped.txt`, where there are any: file and line of each line that could not be used, and the byte that is not
+      UTF-8.
 
     With `--vocabulary-only` there are no shards.
 

@@ -13,7 +13,7 @@ from elmo_plugin.corpus.description import gather_facts, what_was_odd
 from elmo_plugin.corpus.encoding import EncodedBlock
 from elmo_plugin.corpus.engines import MapInOrder
 from elmo_plugin.corpus.forms import read_id_vocabulary
-from elmo_plugin.corpus.lines import SKIPPED_LINES
+from elmo_plugin.corpus.lines import SKIPPED_TEXT
 from elmo_plugin.corpus.prepared import FORMAT_VERSION, SKIPPED
 from elmo_plugin.corpus.settings import Settings
 from elmo_plugin.corpus.software import software_of
@@ -85,12 +85,12 @@ def encode_blocks(
     for facts in map_in_order(encoder, new_blocks()):
         work.progress.reach(reader.position)
         for report in facts["reports"][: max(0, SHOWN_REPORTS - num_skipped)]:
-            logger.warning("%s; the line is skipped", report)
-        num_skipped += sum(facts["oddities"][oddity] for oddity in SKIPPED_LINES)
+            logger.warning("%s; skipped", report)
+        num_skipped += sum(facts["oddities"][oddity] for oddity in SKIPPED_TEXT)
     work.progress.end()
     if num_skipped > SHOWN_REPORTS:
         logger.warning(
-            "%d lines could not be used and are skipped; the first %d are named above, more in %s",
+            "%d lines or files could not be used and are skipped; the first %d are named above, more in %s",
             num_skipped,
             SHOWN_REPORTS,
             SKIPPED,

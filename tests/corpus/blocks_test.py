@@ -54,6 +54,14 @@ def test_a_text_without_blank_lines_is_cut_after_lines(tmp_path):
     assert [piece.data for piece in pieces] == [b"a a\n", b"b b\n", b"c c\n"]
 
 
+@pytest.mark.parametrize("encoding, mark", [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+def test_of_a_file_in_utf_16_nothing_is_given_but_its_mark(tmp_path, encoding, mark):
+    data = mark + ("one\n" * 50).encode(encoding)
+    reader, pieces = read(tmp_path, data, 20)
+    assert [(piece.offset, piece.data) for piece in pieces] == [(0, mark)]
+    assert reader.files == [{"name": pieces[0].source, "bytes": 402, "sha256": hashlib.sha256(data).hexdigest()}]
+
+
 def test_a_line_without_end_is_cut_at_a_space_and_said_to_be(tmp_path):
     _, pieces = read(tmp_path, b"word " * 40, 8)
     assert b"".join(piece.data for piece in pieces) == b"word " * 40

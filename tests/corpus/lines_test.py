@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from elmo_plugin.corpus.blocks import Piece
@@ -67,9 +69,13 @@ def test_an_undecodable_line_stops_a_strict_reading():
         decode(piece(b"one\nt\xffwo\n"), True)
 
 
-def test_utf_16_is_named_with_the_command_that_converts_it():
-    with pytest.raises(ValueError, match="a.txt: starts with a UTF-16 byte order mark.*iconv -f UTF-16"):
-        decode(piece("text\n".encode("utf-16")), False)
+def test_a_file_in_utf_16_is_counted_and_reported_with_the_command_that_converts_it():
+    lines = decode(piece(b"\xff\xfe"), False)
+    assert (lines.texts, lines.oddities) == ([], {"undecodable_files": 1})
+    expected = r"a.txt:1: byte 0 \(0xff\) begins a UTF-16 byte order mark.*iconv -f UTF-16 -t UTF-8 a.txt"
+    assert re.match(expected, lines.reports[0])
+    with pytest.raises(ValueError, match=expected + ".*leave --strict out"):
+        decode(piece(b"\xff\xfe"), True)
 
 
 def test_paragraphs_are_separated_by_blank_lines_or_by_lines():

@@ -349,6 +349,7 @@ def test_odd_input_is_kept_or_counted(tmp_path):
     expected = ["one two .", "<S> one </S>", f"{long_token} one", long_sentence, *["one two ."] * 3]
     assert sorted(found) == sorted(expected)
     assert corpus.description["oddities"] == {
+        "undecodable_files": 0,
         "undecodable_lines": 3,
         "unusable_lines": 0,
         "nul_characters": 1,
@@ -382,12 +383,28 @@ def test_undecodable_lines_are_shown_up_to_a_number_and_all_named_in_a_file(tmp_
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == SHOWN_REPORTS + 1
     assert "text.txt:10: byte 135 (0xff) is not UTF-8" in messages[0]
-    counted = "30 lines could not be used and are skipped; the first 3 are named above, more in skipped.txt"
+    counted = "30 lines or files could not be used and are skipped; the first 3 are named above, more in skipped.txt"
     assert messages[-1] == counted
     named = (corpus.directory / "skipped.txt").read_text(encoding="utf-8").splitlines()
     expected = [f"text.txt:{10 + i}: byte {135 + 2 * i} (0xff) is not UTF-8 (invalid start byte)" for i in range(30)]
     assert [line.replace(f"{tmp_path}/", "") for line in named] == expected
     assert "skipped.txt" in corpus.description["sha256"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_file_in_utf_16_does_not_stop_the_rest(tmp_path, caplog, processes):
+    paths = [tmp_path / f"{name}.txt" for name in ("a", "b", "c")]
+    for path, encoding in zip(paths, ("utf-8", "utf-16", "utf-8")):
+        path.write_text("one two .\n" * 9, encoding=encoding)
+    inputs, work = [str(path) for path in paths], Work(processes=processes)
+    with caplog.at_level("WARNING"):
+        found = prepare_corpus(inputs, tmp_path / "out", settings(held_out=0.0), work)
+    assert (found["sentences"], found["oddities"]["undecodable_files"]) == (18, 1)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "b.txt:1: byte 0 (0xff) begins a UTF-16 byte order mark" in message
+    assert "b.txt:1: byte 0" in (tmp_path / "out" / "skipped.txt").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="b.txt:1: byte 0 .*leave --strict out"):
+        prepare_corpus(inputs, tmp_path / "strict", settings(held_out=0.0), Work(strict=True, processes=processes))
 
 
 def test_a_file_name_that_is_not_utf_8_is_told_as_it_is(tmp_path):
