@@ -82,6 +82,7 @@ class ElmoStreamLoader(DataLoader):
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("num_steps", num_steps, 1),
+            ("seed", seed, 0),
             ("prefetch", prefetch, 0),
         ):
             if value is not None and value < least:

@@ -180,6 +180,7 @@ def test_instances_are_the_readers(path):
     [
         ({"batch_size": 0}, "`batch_size` of elmo_stream must be at least 1, but it is 0"),
         ({"num_steps": -1}, "`num_steps` of elmo_stream must be at least 1, but it is -1"),
+        ({"seed": -1}, "`seed` of elmo_stream must be at least 0, but it is -1"),
         ({"prefetch": -1}, "`prefetch` of elmo_stream must be at least 0, but it is -1"),
         ({"max_characters": 2}, "`max_characters` of elmo_stream must be at least 3 .* or null .* but it is 2"),
     ],
