@@ -148,8 +148,14 @@ class ElmoEmbedder:
 
         Layers, zeros where there is no word, and which words there are.
         Shapes: (batch_size, num_representations, num_tokens, representation_dim), (batch_size, num_tokens)
+
+        # Raises
+
+        `ValueError` for a batch without a sentence.
         """
         batch = _checked(batch)
+        if len(batch) == 0:
+            raise ValueError("`batch` must hold at least one sentence, but it is empty.")
         with out_of_memory_as(FEWER_AT_ONCE):
             representations = self.elmo_bilm.read(batch)
             layers = [representations.without_boundaries(layer) for layer in representations.layers]
@@ -233,9 +239,12 @@ def choose_device(cuda_device: int, device: Optional[Union[str, torch.device]] =
 
     # Raises
 
-    `ValueError` where there is no such GPU.
+    `ValueError` where there is no such GPU, or the name is none of a device.
     """
-    chosen = torch.device(device if device is not None else "cpu" if cuda_device < 0 else f"cuda:{cuda_device}")
+    try:
+        chosen = torch.device(device if device is not None else "cpu" if cuda_device < 0 else f"cuda:{cuda_device}")
+    except RuntimeError as error:
+        raise ValueError(f"`device` must be the name of one, as \"cpu\" or \"cuda:0\", not {device!r}.") from error
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"There is no device {chosen}: torch sees {torch.cuda.device_count()} GPU(s). Give another number as "

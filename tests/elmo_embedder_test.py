@@ -76,6 +76,11 @@ def test_all_ways_to_embed_give_the_same_vectors_in_the_order_of_the_sentences()
     assert not layers[~mask.unsqueeze(1).expand(-1, 3, -1)].any()
 
 
+def test_a_batch_without_a_sentence_has_no_layers():
+    with pytest.raises(ValueError, match="`batch` must hold at least one sentence, but it is empty"):
+        embedder().batch_to_embeddings([])
+
+
 def test_sentences_may_come_without_end():
     endless = (["word", str(number)] for number in count())
     assert len(list(islice(embedder().embed_sentences(endless, batch_size=4), 50))) == 50
@@ -225,6 +230,7 @@ def test_words_that_are_no_strings_are_refused():
         ),
         ({"dtype": "int8"}, r"`dtype` \(--dtype\) must be one of float32, float16, but it is 'int8'"),
         ({"state": "warm"}, r"`state` \(--state\) must be one of zero, stateful, steady, but it is 'warm'"),
+        ({"device": "gpu"}, "`device` must be the name of one, as \"cpu\" or \"cuda:0\", not 'gpu'"),
         ({"cuda_device": 99}, r"There is no device cuda:99: torch sees \d+ GPU\(s\).*-1 is the CPU"),
         (
             {"vocabulary_file": PROJECT_ROOT / "fixtures/bilm/vocabulary.txt"},

@@ -150,8 +150,10 @@ class SentenceScorer:
 
         # Raises
 
-        `ValueError` where there is no such position, or `count` is below 1.
+        `ValueError` where there is no such position, no word at all, or `count` is below 1.
         """
+        if len(sentence) == 0:
+            raise ValueError("`sentence` must hold at least one word, but it is empty.")
         if not 0 <= position < len(sentence):
             raise ValueError(f"`position` must be from 0 to {len(sentence) - 1}, the last word, but it is {position}.")
         if count < 1:

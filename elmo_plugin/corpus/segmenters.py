@@ -131,6 +131,10 @@ def _blank_pipeline(language: str, segmenter: str = "spacy") -> "Language":
             pipeline.tokenizer.initialize(pkuseg_model=str(PKUSEG_FOLDER / PKUSEG_MODEL))
     except ImportError as error:
         raise ValueError(_not_installed(language, segmenter, error)) from error
+    if pipeline.lang != language:
+        raise ValueError(
+            f"language: expected a code as spaCy has it, for {language!r} that is {pipeline.lang!r}; give that."
+        )
     pipeline.max_length = _NO_LENGTH_LIMIT
     return pipeline
 

@@ -112,6 +112,11 @@ def test_places_that_are_none_are_refused(position, count, message):
         scorer().substitutes(["two", "words"], position, count)
 
 
+def test_a_sentence_without_words_has_no_substitutes():
+    with pytest.raises(ValueError, match="`sentence` must hold at least one word, but it is empty"):
+        scorer().substitutes([], 0)
+
+
 def test_a_text_without_sentences_and_a_foreign_vocabulary_are_refused():
     this = scorer()
     with pytest.raises(ValueError, match="There is no sentence whose perplexity"):

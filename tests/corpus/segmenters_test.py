@@ -81,6 +81,12 @@ def test_segmented_chinese_is_split_at_the_marks():
     ]
 
 
+@pytest.mark.parametrize("segmenter", ["spacy", "whitespace"])
+def test_another_code_of_a_language_is_refused_as_it_would_be_split_by_other_rules(segmenter):
+    with pytest.raises(ValueError, match="expected a code as spaCy has it, for 'zho' that is 'zh'; give that."):
+        build_segmenter(Settings(language="zho", segmenter=segmenter))
+
+
 def test_a_language_that_spacy_does_not_know_is_named():
     with pytest.raises(ValueError, match="language: spaCy has no usable pipeline for 'qq'"):
         build_segmenter(Settings(language="qq"))

@@ -15,6 +15,7 @@ from allennlp.common.file_utils import cached_path
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What opens a file of a given ending, and what such a file is called.
 COMPRESSIONS = {".gz": (gzip.open, "gzip"), ".xz": (lzma.open, "xz")}
+NOT_READ = (".zst", ".bz2", ".zip", ".7z", ".tar", ".tgz")
 
 
 def matching_files(pattern: str) -> List[str]:
@@ -50,9 +51,14 @@ def numbered_lines(path: str) -> Iterator[Tuple[int, str]]:
 
     # Raises
 
-    `ConfigurationError`, as `decoded_lines`, and for a damaged `.gz` or `.xz`.
+    `ConfigurationError`, as `decoded_lines`, for a damaged `.gz` or `.xz`, and for other compressed forms.
     """
     ending = os.path.splitext(path)[1]
+    if ending in NOT_READ:
+        raise ConfigurationError(
+            f"{path}: expected text, or text in .gz or .xz; files ending in {ending} are not read here. Unpack it; or "
+            "prepare a corpus with elmo-prepare, which reads .zst too."
+        )
     opener, kind = COMPRESSIONS.get(ending, (open, "plain"))
     number = 0
     with opener(path, "rb") as file:

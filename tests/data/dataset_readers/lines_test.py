@@ -59,6 +59,12 @@ def test_a_damaged_gzip_file_is_an_error(tmp_path, content):
         read(tmp_path, content, "file.gz")
 
 
+@pytest.mark.parametrize("ending", [".zst", ".bz2", ".zip"])
+def test_what_is_packed_in_another_way_is_not_taken_for_text(tmp_path, ending):
+    with pytest.raises(ConfigurationError, match=rf"text in .gz or .xz; files ending in \{ending} are not read"):
+        read(tmp_path, b"anything", f"file.txt{ending}")
+
+
 @pytest.mark.parametrize("content", [lzma.compress(b"a\n" * 9999)[:-20], b"plain text\n"], ids=["cut", "not xz"])
 def test_a_damaged_xz_file_is_an_error(tmp_path, content):
     with pytest.raises(ConfigurationError, match=r"file.xz, after line \d+: .*not a whole xz file.*compress it anew"):
