@@ -6,8 +6,9 @@ keeps some of it copies it. Captured as torch's documentation of CUDA graphs wan
 where kernels are compiled and libraries make what they need.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Callable, Generic, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Generic, Optional, TypeVar
 
 import torch
 
@@ -17,7 +18,8 @@ NUM_WARM_UPS = 3
 Outputs = TypeVar("Outputs")
 
 
-class Captured(NamedTuple, Generic[Outputs]):
+@dataclass(frozen=True)
+class Captured(Generic[Outputs]):
     """
     outputs : what the function returned while it was captured. Their numbers are there after a replay.
     replay : runs the function again on the tensors that it read then, in the stream that is current.
