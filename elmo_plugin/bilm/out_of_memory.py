@@ -5,10 +5,9 @@ from typing import Iterator
 
 import torch
 
-# What torch writes where its allocator for the CPU fails, or C++'s own, or where a GPU's driver and libraries find no
-# room, as beside another program; it is a plain RuntimeError then.
-_CPU_ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc")
-_GPU_ALLOCATORS = ("CUDA error: out of memory", "ALLOC_FAILED")
+# What torch writes where its allocator for the CPU fails, or C++'s own, or where a GPU's driver, its libraries or
+# Triton find no room, as beside another program; it is a plain RuntimeError then.
+_MESSAGES = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED")
 
 # Where the batch is not at hand any more.
 FEWER_AT_ONCE = (
@@ -25,6 +24,13 @@ class OutOfMemory(RuntimeError):
     """
 
 
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether it says that there was not enough memory, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return any(message in str(error) for message in _MESSAGES)
+
+
 @contextmanager
 def out_of_memory_as(message: str) -> Iterator[None]:
     """Inside the context, running out of memory is `OutOfMemory(message)`; every other error passes as it is."""
@@ -32,9 +38,7 @@ def out_of_memory_as(message: str) -> Iterator[None]:
         yield
     except OutOfMemory:
         raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"{message} ({error})") from error
-    except RuntimeError as error:
-        if any(words in str(error) for words in (*_CPU_ALLOCATORS, *_GPU_ALLOCATORS)):
+    except (RuntimeError, MemoryError) as error:
+        if ran_out_of_memory(error):
             raise OutOfMemory(f"{message} ({error})") from error
         raise

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Recurrence, projected_lstms
+from elmo_plugin.bilm.out_of_memory import ran_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 0.05
 # Rows of each step, and widths.
 _ROWS, _CELL_DIM, _DIM = [3, 2], 32, 16
-# What torch, the libraries that it calls and Triton say then.
-_OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED")
 
 
 @lru_cache(maxsize=None)
@@ -52,7 +51,7 @@ def why_not(device: torch.device, dtype: torch.dtype) -> Optional[str]:
         # Waits for the GPU: an error in a kernel is raised here.
         errors = [float((one - other).abs().max()) for one, other in zip(found, expected)]
     except Exception as error:  # Of Triton, of the compiler that it calls or of the driver.
-        if any(words in str(error) for words in _OUT_OF_MEMORY):
+        if ran_out_of_memory(error):
             raise
         return f"{type(error).__name__}: {error}"
     wrong = [error for error in errors if not error <= TOLERANCE]
