@@ -54,18 +54,20 @@ def projected_lstms_compiled(
     """
     library = program()
     num_threads = torch.get_num_threads()
-    works = [_Work.of(chain, rows_per_step, num_threads) for chain in chains]
+    portions = list(_portions(rows_per_step))
+    tokens_at_once = max((place.stop - place.start for place, _ in portions), default=0)
+    works = [_Work.of(chain, rows_per_step, tokens_at_once, num_threads) for chain in chains]
     _check_alike(works)
     widths = works[0].memory.size(1), works[0].hidden.size(1)
     clips = [math.inf if clip is None else clip for clip in (cell_clip, projection_clip)]
     are_half = works[0].recurrent.dtype == torch.float16
     strides = works[0].hidden.stride(0), works[0].exposed.stride(0)
-    for place, portion in _portions(rows_per_step):
+    for place, portion in portions:
         # All of these are needed until the program has returned.
         gates = [work.gates(place) for work in works]
         described = [work.described(own_gates, place) for work, own_gates in zip(works, gates)]
         rows = (ctypes.c_int64 * len(portion))(*portion)
-        of_gates = works[0].strides_of_gates(place)
+        of_gates = gates[0][0].stride()[:3]
         sizes = _Sizes(
             len(rows), len(works[0].memory), *widths, ctypes.addressof(rows), *clips, are_half, *of_gates, *strides
         )
@@ -102,7 +104,7 @@ class _Work(NamedTuple):
     room_for_gates: Tensor
 
     @classmethod
-    def of(cls, chain: Chain, rows_per_step: Sequence[int], num_threads: int) -> "_Work":
+    def of(cls, chain: Chain, rows_per_step: Sequence[int], tokens_at_once: int, num_threads: int) -> "_Work":
         """
         # Raises
 
@@ -111,7 +113,6 @@ class _Work(NamedTuple):
         # Under autocast they may have fewer bits.
         memory = chain.memory.detach().float().clone(memory_format=torch.contiguous_format)
         in_panels = isinstance(chain.input_gates, Inputs) and isinstance(chain.input_gates.weight, PanelMatrix)
-        tokens_at_once = max((place.stop - place.start for place, _ in _portions(rows_per_step)), default=0)
         work = cls(
             chain.input_gates,
             outputs=memory.new_empty(sum(rows_per_step), chain.hidden.size(1)),
@@ -147,22 +148,21 @@ class _Work(NamedTuple):
 
     def gates(self, place: slice) -> Tuple[Tensor, Optional[Tensor]]:
         """
-        The input's share of the gates of some tokens, and what is still to be added to each row of it: a library's
-        product with a bias begins by copying that. Shapes: (number of tokens, 4 * cell_dim), (4 * cell_dim,)
+        The input's share of the gates of some tokens, in rows or in panels, and what is still to be added to each
+        token's: a library's product with a bias begins by copying that.
+
+        Shapes: (number of tokens, 4, cell_dim / WIDTH, WIDTH), (4 * cell_dim,)
         """
+        num_tokens, num_blocks = place.stop - place.start, self.memory.size(1) // WIDTH
+        in_rows = num_tokens, 4, num_blocks, WIDTH
         if not isinstance(self.input_gates, Inputs):
-            return self.input_gates[place].detach().float().contiguous(), None
+            return self.input_gates[place].detach().float().contiguous().view(in_rows), None
         vectors, weight, bias = (part.detach() if isinstance(part, Tensor) else part for part in self.input_gates)
         if isinstance(weight, PanelMatrix):
-            return linear_in_panels(vectors[place], weight, bias, self.room_for_gates), None
-        return functional.linear(vectors[place], weight).float().contiguous(), bias.float().contiguous()
-
-    def strides_of_gates(self, place: slice) -> Tuple[int, int, int]:
-        """From a row to the next, from one gate's `WIDTH` cells to the next gate's, and to the next `WIDTH`."""
-        cell_dim, num_rows = self.memory.size(1), place.stop - place.start
-        if len(self.room_for_gates):
-            return WIDTH, cell_dim * num_rows, num_rows * WIDTH
-        return 4 * cell_dim, cell_dim, WIDTH
+            panels = linear_in_panels(vectors[place], weight, bias, self.room_for_gates)
+            return panels.view(4, num_blocks, num_tokens, WIDTH).permute(2, 0, 1, 3), None
+        gates = functional.linear(vectors[place], weight).float().contiguous()
+        return gates.view(in_rows), bias.float().contiguous()
 
     def described(self, gates: Tuple[Tensor, Optional[Tensor]], place: slice) -> "_Chain":
         """`gates`: those of that place."""
