@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from elmo_plugin.corpus import compiled_words
-from elmo_plugin.corpus.compiled_words import FILE_NAMES, NUM_CODES, _loaded, split_words, why_not
+from elmo_plugin.corpus.compiled_words import FILE_NAMES, NUM_CODES, split_words, why_not
 from elmo_plugin.corpus.ranking import rank
 from elmo_plugin.corpus.word_lists import line_hashes, lines_in_order, number_words, to_lines
 from elmo_plugin.corpus.words import count_sentences, count_text, number_sentences, number_text
 from tests.corpus.programs import runs_here
+from tests.hidden_program import hidden
 
 FOLDER = Path(compiled_words.__file__).parent / "compiled"
 SOURCES = sorted(FOLDER.glob("*.c"))
@@ -31,11 +32,7 @@ BROKEN += [b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xff", b"\xc3", b"\xe5\xa
 @pytest.fixture
 def no_program(tmp_path, monkeypatch):
     """A folder where it is looked for."""
-    monkeypatch.setattr(compiled_words, "__file__", str(tmp_path / "compiled_words.py"))
-    (tmp_path / "compiled").mkdir()
-    _loaded.cache_clear()
-    yield tmp_path
-    _loaded.cache_clear()
+    yield from hidden(compiled_words, tmp_path, monkeypatch)
 
 
 def definition(data):

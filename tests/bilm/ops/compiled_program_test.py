@@ -16,11 +16,12 @@ from elmo_plugin.bilm.ops import (
     linear_compiled,
     projected_lstm_compiled,
 )
-from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, _loaded, why_not
+from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_compiled import is_for, projected_lstms_compiled
 from tests.bilm.ops.projected_lstm_compiled_test import SHAPES, chain, doubled, errors, weights_in
+from tests.hidden_program import hidden
 
 FOLDER = Path(compiled_program.__file__).parent / "compiled"
 SOURCES = sorted(FOLDER.glob("*.c"))
@@ -29,11 +30,7 @@ SOURCES = sorted(FOLDER.glob("*.c"))
 @pytest.fixture
 def no_program(tmp_path, monkeypatch):
     """A folder where it is looked for."""
-    monkeypatch.setattr(compiled_program, "__file__", str(tmp_path / "compiled_program.py"))
-    (tmp_path / "compiled").mkdir()
-    _loaded.cache_clear()
-    yield tmp_path
-    _loaded.cache_clear()
+    yield from hidden(compiled_program, tmp_path, monkeypatch)
 
 
 def test_without_the_program_it_says_why_and_the_others_run(no_program):
