@@ -139,14 +139,15 @@ class Bilm(nn.Module):
         lengths : tokens in each row, `<S>` and `</S>` included. Shape: (batch_size,)
         state : before the first token, one row for each of `vectors`.
         """
+        ends = on_device(lengths, vectors.device)
         (forward_layers, forward_state), (reversed_layers, backward_state) = read_in_step(
-            (self.forward_lstm, self.backward_lstm), (vectors, reverse_rows(vectors, lengths)), state, lengths
+            (self.forward_lstm, self.backward_lstm), (vectors, reverse_rows(vectors, ends)), state, lengths
         )
         positions = torch.arange(vectors.size(1), device=vectors.device)
-        mask = positions.unsqueeze(0) < on_device(lengths, vectors.device).unsqueeze(1)
+        mask = positions.unsqueeze(0) < ends.unsqueeze(1)
         layers = [torch.cat([vectors, vectors], dim=-1) * mask.unsqueeze(-1).to(vectors.dtype)]
         for forward_layer, reversed_layer in zip(forward_layers, reversed_layers):
-            layers.append(torch.cat([forward_layer, reverse_rows(reversed_layer, lengths)], dim=-1))
+            layers.append(torch.cat([forward_layer, reverse_rows(reversed_layer, ends)], dim=-1))
         return Representations(layers, mask), BilmState(forward_state, backward_state)
 
     def _add_boundaries(self, words: Tensor) -> Tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -100,14 +100,10 @@ class SentenceReader:
         self.word_vectors.forget()
         self._laid_out = None
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __reduce__(self) -> Tuple[Any, ...]:
         """What it is made of. Packed weights share storages, none of which torch can hand to a process twice."""
-        names = ("bilm", "policy", "steady", "invariant", "weights")
-        words = {"vocabulary": self.word_vectors.vocabulary, "cached_words": self.word_vectors.capacity}
-        return {**{name: getattr(self, name) for name in names}, **words}
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        words = self.word_vectors.vocabulary, self.word_vectors.capacity
+        return SentenceReader, (self.bilm, self.policy, self.steady, *words, self.invariant, self.weights)
 
     def rows_apart(self) -> ContextManager[None]:
         """Inside the context the model computes as `invariant` says."""

@@ -114,7 +114,9 @@ def _inference_cases(size: str, options: BilmOptions, args: argparse.Namespace, 
         times = contest(contenders, batches, device, with_peaks=name == "bulk")
         tokens = [sum(map(len, batch)) for batch in batches]
         words = [len({word for sentence in batch for word in sentence}) for batch in batches]
-        operations = {name: _operations(options, tokens, words, knows=name == inference.CACHED) for name in times}
+        operations = {
+            contender: _operations(options, tokens, words, knows=contender == inference.CACHED) for contender in times
+        }
         yield Case(f"{size}, {title.format(number)}", tokens, operations, times, baseline, errors)
 
 

@@ -46,10 +46,12 @@ class Loan(Generic[Content]):
     # Parameters
 
     slot : where that is kept.
+
+    Attributes: `is_over`, whether it was given back.
     """
 
     def __init__(self, slot: "_Slot[Content]") -> None:
-        self._slot, self._is_over = slot, False
+        self._slot, self.is_over = slot, False
         slot.borrower = weakref.ref(self)
 
     @property
@@ -69,11 +71,7 @@ class Loan(Generic[Content]):
         return self._slot.content
 
     def give_back(self) -> None:
-        self._is_over = True
-
-    @property
-    def is_over(self) -> bool:
-        return self._is_over
+        self.is_over = True
 
 
 class _Slot(Generic[Content]):
