@@ -103,7 +103,7 @@ class SentenceReader:
     def __reduce__(self) -> Tuple[Any, ...]:
         """What it is made of. Packed weights share storages, none of which torch can hand to a process twice."""
         words = self.word_vectors.vocabulary, self.word_vectors.capacity
-        return SentenceReader, (self.bilm, self.policy, self.steady, *words, self.invariant, self.weights)
+        return type(self), (self.bilm, self.policy, self.steady, *words, self.invariant, self.weights)
 
     def rows_apart(self) -> ContextManager[None]:
         """Inside the context the model computes as `invariant` says."""
