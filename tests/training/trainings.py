@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
-# A model in which nothing is random, so that trainings can be compared.
+# A model in which nothing is random, so that trainings can be compared, of widths that the program in C takes.
 TINY: Dict[str, Any] = {
-    "model.options.lstm.dim": 12,
-    "model.options.lstm.projection_dim": 6,
-    "model.options.char_cnn.filters": [[1, 4], [2, 6]],
+    "model.options.lstm.dim": 32,
+    "model.options.lstm.projection_dim": 16,
+    "model.options.char_cnn.filters": [[1, 16], [2, 16]],
     "model.dropout": 0.0,
     "model.state_reset": 0.0,
     "data_loader.batch_size": 8,

@@ -1,6 +1,6 @@
 """
-The program in C whose operations are fast peers of others where nothing is kept for a way back, for processors with
-AVX2: whether it is here and can run, and weights as it reads them.
+The program in C whose operations are fast peers of others, for processors with AVX2: whether it is here and can run,
+and weights as it reads them.
 
 It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py). Of the same inputs a
 row's numbers are the same bits whatever rows are beside it, in every operation of it.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 FILE_NAMES = [f"compiled/program{suffix}" for suffix in EXTENSION_SUFFIXES]
 # All as in the program.
-VERSION, WIDTH = 4, 16
+VERSION, WIDTH = 5, 16
 
 
 class PanelMatrix:
@@ -115,6 +115,8 @@ def _loaded() -> Union[Any, str]:
     number, pointer = ctypes.c_int, ctypes.c_void_p
     for operation, arguments in [
         (library.elmo_projected_lstms, [number, pointer, pointer, number]),
+        (library.elmo_steps_there, [number, pointer, pointer, number]),
+        (library.elmo_steps_back, [number, pointer, pointer, number]),
         (library.elmo_linear, [pointer, number]),
         (library.elmo_char_convolutions, [number, pointer, pointer, number]),
     ]:

@@ -32,6 +32,7 @@ from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, 
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs, Recurrence
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_compiled import projected_lstms_compiled
+from elmo_plugin.bilm.ops.projected_lstm_learning import projected_lstms_learning
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from elmo_plugin.bilm.ops.projected_lstm_trial import kernels_run
 from elmo_plugin.bilm.ops.sampled_softmax_inplace import log_sum_over_sample_inplace
@@ -143,7 +144,12 @@ def projected_lstms(
     """
     recurrence, inputs = _recurrence_of(chains), chains[0].input_gates
     if isinstance(inputs, Inputs):
-        take_inputs = (projected_lstms_reading, projected_lstms_buffered, projected_lstms_compiled)
+        take_inputs = (
+            projected_lstms_reading,
+            projected_lstms_buffered,
+            projected_lstms_learning,
+            projected_lstms_compiled,
+        )
         takes_inputs = recurrence in take_inputs and not is_fixed()
         if not takes_inputs and not isinstance(inputs.weight, PanelMatrix):
             chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
@@ -169,7 +175,7 @@ def _recurrence_of(chains: Sequence[Chain]) -> Recurrence:
     if not is_fast(*tensors):
         return plain_lstm.projected_lstms
     if _keeps_gradients(tensors):
-        return projected_lstms_buffered
+        return projected_lstms_learning if may_compile else projected_lstms_buffered
     return projected_lstms_compiled if may_compile else projected_lstms_reading
 
 

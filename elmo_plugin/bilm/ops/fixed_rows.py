@@ -24,7 +24,7 @@ from torch.nn import functional
 from elmo_plugin.bilm.characters import MASK_ID
 from elmo_plugin.bilm.ops.char_convolutions_blocked import joined_weights
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
-from elmo_plugin.bilm.ops.projected_lstm_forward import MAX_COLUMNS, clip_into
+from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import MAX_COLUMNS, clip_into
 
 NUM_ROWS = 32
 # Torch gives more numbers than these to several threads, and cuts between them anywhere. Of twice as many it gives

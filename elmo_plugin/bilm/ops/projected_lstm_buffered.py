@@ -11,37 +11,44 @@ are copied to lie one behind the other. That halves the number of small operatio
 second core, and has the library give each chain's product to a core, where cores that share one product wait for each
 other. Large chains run one after another, each with the caches to itself.
 
+The steps themselves are torch's operations (`projected_lstm_buffered_steps`) or the program in C's
+(`projected_lstm_learning`); all else is the same.
+
 Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim` (the plain loop keeps about 15 of
 `cell_dim`). Where no gradient is wanted, `projected_lstm_compiled` and `projected_lstm_reading` keep nothing but the
 outputs.
 """
 
-import math
 from itertools import chain
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs, hidden_before_each_step
-from elmo_plugin.bilm.ops.projected_lstm_forward import (
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, hidden_before_each_step
+from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import (
     MAX_NUMBERS_IN_STEP,
     Buffers,
     Joined,
+    Slopes,
+    State,
     clip_into,
-    first_rows,
-    forward,
-    in_turn,
+    steps_back,
+    steps_forward,
 )
 
-# Each gives `gradient * slope` in one pass; the first two find the slope from the function's value, the clip from its
-# argument.
-_times_sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
-_times_tanh_slope = torch.ops.aten.tanh_backward.grad_input
-_times_clip_slope = torch.ops.aten.hardtanh_backward.grad_input
-
 _NUM_PARTS = len(Joined._fields)
+
+
+class Steps(NamedTuple):
+    """What runs step by step, there and back; see `projected_lstm_buffered_steps` for what it takes and fills in."""
+
+    forward: Callable[[Joined, Buffers, State, List[int], Optional[float], Optional[float]], None]
+    back: Callable[[Slopes, Joined, Buffers, List[int], Optional[float], Optional[float]], None]
+
+
+BY_TORCH = Steps(steps_forward, steps_back)
 
 
 def projected_lstms_buffered(
@@ -49,27 +56,36 @@ def projected_lstms_buffered(
     rows_per_step: Sequence[int],
     cell_clip: Optional[float],
     projection_clip: Optional[float],
+    steps: Steps = BY_TORCH,
 ) -> List[ChainOutput]:
     """
     The values and gradients of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. The
     input gates of a chain must be `Inputs`. Gradients of gradients are refused.
     """
+    clips = cell_clip, projection_clip
     if len(chains) > 1 and chains[0].memory.numel() > MAX_NUMBERS_IN_STEP:
-        return [projected_lstms_buffered([chain], rows_per_step, cell_clip, projection_clip)[0] for chain in chains]
+        return [projected_lstms_buffered([chain], rows_per_step, *clips, steps)[0] for chain in chains]
     rows = [num_rows for num_rows in rows_per_step if num_rows > 0]
     tensors = [tensor for inputs, *others in chains for tensor in (*inputs, *others)]
-    results = _ProjectedLstms.apply(rows, cell_clip, projection_clip, *tensors)
+    results = _ProjectedLstms.apply(steps, rows, clips, *tensors)
     return [ChainOutput(*results[start : start + 3]) for start in range(0, len(results), 3)]
 
 
 class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, rows: List[int], cell_clip: Optional[float], projection_clip: Optional[float], *tensors: Tensor):
-        parts = (tensors[start : start + _NUM_PARTS] for start in range(0, len(tensors), _NUM_PARTS))
-        chains = [Chain(Inputs(*part[:3]), *part[3:]) for part in parts]
-        results, joined, buffers = forward(chains, rows, cell_clip, projection_clip)
+    def forward(ctx, steps: Steps, rows: List[int], clips: Tuple[Optional[float], Optional[float]], *tensors: Tensor):
+        joined = Joined(*(_joined(tensors[part::_NUM_PARTS]) for part in range(_NUM_PARTS)))
+        state = State(*(t.clone(memory_format=torch.contiguous_format) for t in (joined.hidden, joined.memory)))
+        buffers = _new_buffers(state, sum(rows))
+        torch.baddbmm(joined.bias.unsqueeze(1), joined.vectors, joined.weight_input.transpose(1, 2), out=buffers.gates)
+        steps.forward(joined, buffers, state, rows, *clips)
+        results: List[Tensor] = []
+        for projected, *last in zip(buffers.projected, *state):
+            outputs = torch.empty_like(projected)
+            clip_into(outputs, projected, clips[1])
+            results += [outputs, *(tensor.clone() for tensor in last)]
         ctx.save_for_backward(*joined, *buffers, *results[::3])
-        ctx.rows, ctx.cell_clip, ctx.projection_clip = rows, cell_clip, projection_clip
+        ctx.steps, ctx.rows, ctx.clips = steps, rows, clips
         return tuple(results)
 
     @staticmethod
@@ -77,8 +93,8 @@ class _ProjectedLstms(torch.autograd.Function):
     def backward(ctx, *of_results: Tensor) -> Tuple[Optional[Tensor], ...]:
         joined, others = Joined(*ctx.saved_tensors[:_NUM_PARTS]), ctx.saved_tensors[_NUM_PARTS:]
         buffers, outputs = Buffers(*others[:5]), others[5:]
-        slopes = _Slopes(torch.empty_like(buffers.gates), *(torch.stack(of_results[k::3]) for k in range(3)))
-        _go_back(slopes, buffers, joined, ctx)
+        slopes = Slopes(torch.empty_like(buffers.gates), *(torch.stack(of_results[k::3]) for k in range(3)))
+        ctx.steps.back(slopes, joined, buffers, ctx.rows, *ctx.clips)
         needs = Joined(*(any(ctx.needs_input_grad[3 + part :: _NUM_PARTS]) for part in range(_NUM_PARTS)))
         before = [hidden_before_each_step(*tensors, ctx.rows) for tensors in zip(joined.hidden, outputs)]
         of_parts = _slopes_of_parts(slopes, joined, torch.stack(before), buffers.exposed, needs)
@@ -86,24 +102,7 @@ class _ProjectedLstms(torch.autograd.Function):
         return (None, None, None, *chain.from_iterable(of_chains))
 
 
-class _Slopes(NamedTuple):
-    """
-    Gradients, found from the last step to the first.
-
-    gates : of the gates before their activations. Shape: (num_chains, sum of rows, 4 * cell_dim)
-    projected : of the outputs; becomes that of the projections before the clip.
-        Shape: (num_chains, sum of rows, projection_dim)
-    hidden, memory : of each row's state behind the step at hand (where a row has ended by then, of its last state).
-        Shapes: (num_chains, batch_size, projection_dim), (num_chains, batch_size, cell_dim)
-    """
-
-    gates: Tensor
-    projected: Tensor
-    hidden: Tensor
-    memory: Tensor
-
-
-def _slopes_of_parts(slopes: _Slopes, joined: Joined, before: Tensor, exposed: Tensor, needs: Joined) -> Joined:
+def _slopes_of_parts(slopes: Slopes, joined: Joined, before: Tensor, exposed: Tensor, needs: Joined) -> Joined:
     """
     `None` where it is not needed.
 
@@ -124,73 +123,12 @@ def _slopes_of_parts(slopes: _Slopes, joined: Joined, before: Tensor, exposed: T
     )
 
 
-def _go_back(slopes: _Slopes, buffers: Buffers, joined: Joined, ctx) -> None:
-    """Fills in `slopes`."""
-    rows = ctx.rows
-    # For one step. Shapes: (num_chains, batch_size, cell_dim)
-    before, of_exposed, scratch = (torch.empty_like(joined.memory) for _ in range(3))
-    bound, projection_bound = (_just_beyond(clip, before.dtype) for clip in (ctx.cell_clip, ctx.projection_clip))
-    gates, of_gates = buffers.gates.chunk(4, dim=2), slopes.gates.chunk(4, dim=2)
-    kept = list(zip(*(in_turn(tensor, rows) for tensor in (*of_gates, *gates, buffers.memories, buffers.squashed))))
-    shared = list(zip(*(first_rows(tensor, rows) for tensor in (scratch, before, of_exposed, slopes.memory))))
-    outputs = list(zip(*(in_turn(tensor, rows) for tensor in (slopes.gates, slopes.projected, buffers.projected))))
-    of_hidden = first_rows(slopes.hidden, rows)
-    memories = [joined.memory, *in_turn(buffers.memories, rows)]
-    for number in reversed(range(len(rows))):
-        of_step, of_projected, projected = outputs[number]
-        of_projected.add_(of_hidden[number])
-        _clip_backward(of_projected, projected, projection_bound)
-        torch.bmm(of_projected, joined.weight_projection, out=shared[number][2])
-        clip_into(shared[number][1], memories[number][:, : rows[number]], ctx.cell_clip if number > 0 else None)
-        _cell_backward(*kept[number], *shared[number], bound)
-        torch.bmm(of_step, joined.weight_recurrent, out=of_hidden[number])
+def _new_buffers(state: State, num_tokens: int) -> Buffers:
+    num_chains, _, cell_dim = state.memory.shape
+    gates, *others = (state.memory.new_empty(num_chains, num_tokens, width * cell_dim) for width in (4, 1, 1, 1))
+    return Buffers(gates, *others, state.hidden.new_empty(num_chains, num_tokens, state.hidden.size(2)))
 
 
-def _cell_backward(
-    of_input: Tensor,
-    of_candidate: Tensor,
-    of_forget: Tensor,
-    of_output: Tensor,
-    input_gate: Tensor,
-    candidate: Tensor,
-    forget_gate: Tensor,
-    output_gate: Tensor,
-    memory: Tensor,
-    squashed: Tensor,
-    scratch: Tensor,
-    before: Tensor,
-    of_exposed: Tensor,
-    of_memory: Tensor,
-    bound: Optional[float],
-) -> None:
-    """
-    Through a step's cell: `of_memory` becomes the gradient of the memory `before` the step, and the first four those of
-    the gates before their activations. Shapes: (num_chains, num_rows, cell_dim)
-    """
-    # By how much each gate changes the memory, and the last what is exposed of it.
-    _times_sigmoid_slope(candidate, input_gate, grad_input=of_input)
-    _times_tanh_slope(input_gate, candidate, grad_input=of_candidate)
-    _times_sigmoid_slope(before, forget_gate, grad_input=of_forget)
-    _times_sigmoid_slope(squashed, output_gate, grad_input=of_output)
-    of_memory.addcmul_(of_exposed, _times_tanh_slope(output_gate, squashed, grad_input=scratch))
-    _clip_backward(of_memory, memory, bound)
-    for of_gate in (of_input, of_candidate, of_forget):
-        of_gate.mul_(of_memory)
-    of_output.mul_(of_exposed)
-    of_memory.mul_(forget_gate)
-
-
-def _just_beyond(clip: Optional[float], dtype: torch.dtype) -> Optional[float]:
-    """The next larger number."""
-    if clip is None:
-        return None
-    return float(torch.nextafter(torch.tensor(clip, dtype=dtype), torch.tensor(math.inf, dtype=dtype)))
-
-
-def _clip_backward(gradient: Tensor, values: Tensor, bound: Optional[float]) -> None:
-    """
-    Zero in place where `values` are not between `-bound` and `bound`. As `torch.clamp` lets the gradient of a value on
-    its own bound pass, this bound is the number just beyond.
-    """
-    if bound is not None:
-        _times_clip_slope(gradient, values, -bound, bound, grad_input=gradient)
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """One behind the other; a single one is not copied."""
+    return torch.stack(list(tensors)) if len(tensors) > 1 else tensors[0].unsqueeze(0)

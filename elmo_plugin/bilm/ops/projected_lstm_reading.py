@@ -26,7 +26,7 @@ from torch import Tensor
 
 from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
-from elmo_plugin.bilm.ops.projected_lstm_forward import clip_into
+from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import clip_into
 
 # From so many numbers on a sigmoid and three small operations take less time than torch's tanh.
 MANY_NUMBERS = 2**15

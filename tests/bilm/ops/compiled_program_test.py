@@ -15,6 +15,7 @@ from elmo_plugin.bilm.ops import (
     dispatch,
     linear_compiled,
     projected_lstm_compiled,
+    projected_lstm_learning,
 )
 from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
@@ -108,6 +109,8 @@ def test_both_sides_have_the_same_structures():
         ("linear", linear_compiled._Linear, 0),
         ("convolution", char_convolutions_compiled._Convolution, 0),
         ("words", char_convolutions_compiled._Words, 0),
+        ("learning", projected_lstm_learning._Learning, 0),
+        ("learning_sizes", projected_lstm_learning._Sizes, 2),
     ]:
         (body,) = re.findall(rf"^struct {name} {{\n(.*?)^}};", text, re.S | re.M)
         declarations = re.findall(r"([\w, *]+);", body)

@@ -9,8 +9,8 @@ from elmo_plugin.bilm.ops import dispatch, projected_lstm_compiled
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstms
-from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_compiled import in_panels, is_for, projected_lstms_compiled
+from elmo_plugin.bilm.ops.projected_lstm_learning import projected_lstms_learning
 from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import random_inputs
 from tests.compiled import runs_here
@@ -235,7 +235,7 @@ def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
         ([of_inputs[0]], projected_lstms_compiled),
         (weights_in([of_inputs[0]], torch.float32), projected_lstms_compiled),
         ([of_inputs[1]], projected_lstms_reading),
-        (learning, projected_lstms_buffered),
+        (learning, projected_lstms_learning),
     ]:
         assert dispatch._recurrence_of(chains) is expected
     with torch.no_grad():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elmo_plugin.bilm.ops import projected_lstm_buffered as projected_lstm_buffered_module
-from elmo_plugin.bilm.ops import projected_lstm_forward
+from elmo_plugin.bilm.ops import projected_lstm_buffered_steps
 from elmo_plugin.bilm.ops.projected_lstm import Chain, Inputs, projected_lstm, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 
@@ -242,7 +242,7 @@ def test_wide_recurrent_products_are_made_in_blocks(monkeypatch):
     shape = SHAPES["as wide as a real model"]
     inputs = random_inputs(shape)
     expected = run(projected_lstm, inputs, shape[1], (0.4, 0.2))
-    monkeypatch.setattr(projected_lstm_forward, "MAX_COLUMNS", 400)
+    monkeypatch.setattr(projected_lstm_buffered_steps, "MAX_COLUMNS", 400)
     for expected_one, found in zip(expected, run(projected_lstm_buffered, inputs, shape[1], (0.4, 0.2))):
         torch.testing.assert_close(found, expected_one, rtol=0, atol=1e-13)
 

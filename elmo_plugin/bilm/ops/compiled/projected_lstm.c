@@ -3,19 +3,11 @@
  * formula and the names are those of projected_lstm.py.
  *
  * A step is two products with few rows (products.h); the activations follow while the gates of WIDTH cells are still in
- * the first cache. Directions know nothing of each other, so each has its own threads for all of its steps. Where one
- * has several, these share cells and columns, and wait for each other twice a step.
+ * the first cache. Where a direction has several threads (chains.h), these wait for each other twice a step.
  */
 
-#include <omp.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <string.h>
-
-#include "products.h"
-
-/* projected_lstm_compiled.py has the same number. */
-#define MAX_CHAINS 8
+#include "activations.h"
+#include "chains.h"
 
 /*
  * One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise; where `struct sizes`
@@ -42,60 +34,6 @@ struct sizes {
     int64_t row_stride, gate_stride, block_stride;
     int64_t hidden_stride, exposed_stride; /* from a row to the next */
 };
-
-struct meeting {
-    atomic_int arrived, number;
-};
-
-/* Returns when all `parts` threads have come. */
-static void meet(struct meeting *meeting, int parts) {
-    if (parts == 1) return;
-    int number = atomic_load(&meeting->number);
-    if (atomic_fetch_add(&meeting->arrived, 1) == parts - 1) {
-        atomic_store(&meeting->arrived, 0);
-        atomic_fetch_add(&meeting->number, 1);
-        return;
-    }
-    for (int turn = 0; atomic_load(&meeting->number) == number; turn++) {
-        if (turn < 2000) _mm_pause();
-        else sched_yield();
-    }
-}
-
-/* e^x to 2 units of the last place, of -88 and 88 at most; not a number stays so. */
-INLINE __m256 exponential(__m256 x) {
-    /* The bound comes first: _mm256_min_ps gives its second argument where one is not a number. */
-    x = _mm256_max_ps(_mm256_set1_ps(-88.0f), _mm256_min_ps(_mm256_set1_ps(88.0f), x));
-    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504089f)),
-                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    /* ln 2 in two parts, the first with few digits, so that its products with n are exact. */
-    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-    x = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), x);
-    __m256 y = _mm256_set1_ps(1.0f / 5040);
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 720));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 120));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 24));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f / 6));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(0.5f));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f));
-    y = _mm256_fmadd_ps(y, x, _mm256_set1_ps(1.0f));
-    __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(y, _mm256_castsi256_ps(power));
-}
-
-INLINE __m256 sigmoid(__m256 x) {
-    __m256 one = _mm256_set1_ps(1.0f);
-    return _mm256_div_ps(one, _mm256_add_ps(one, exponential(_mm256_sub_ps(_mm256_setzero_ps(), x))));
-}
-
-/* 2 sigmoid(2 x) - 1 */
-INLINE __m256 hyperbolic_tangent(__m256 x) {
-    return _mm256_fmsub_ps(_mm256_set1_ps(2.0f), sigmoid(_mm256_add_ps(x, x)), _mm256_set1_ps(1.0f));
-}
-
-INLINE __m256 clipped(__m256 x, __m256 bound) {
-    return _mm256_max_ps(_mm256_sub_ps(_mm256_setzero_ps(), bound), _mm256_min_ps(bound, x));
-}
 
 /*
  * From the gates of WIDTH cells before their activations to memory, and what is exposed of it; `bias` is added to the
@@ -137,9 +75,14 @@ static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip
         }
 }
 
-/* All steps of a chain, of its cells and columns those that are this part's. */
-static FAST void run(const struct chain *chain, const struct sizes *sizes, int part, int parts,
-                     struct meeting *meeting) {
+struct task {
+    const struct chain *chains;
+    const struct sizes *sizes;
+};
+
+static FAST void run(const void *given_task, int index, int part, int parts, struct meeting *meeting) {
+    const struct chain *chain = ((const struct task *)given_task)->chains + index;
+    const struct sizes *sizes = ((const struct task *)given_task)->sizes;
     const int64_t cell_dim = sizes->cell_dim, dim = sizes->projection_dim;
     const int64_t num_blocks = cell_dim / WIDTH, num_panels = dim / WIDTH;
     const int64_t first_block = num_blocks * part / parts, last_block = num_blocks * (part + 1) / parts;
@@ -176,19 +119,6 @@ static FAST void run(const struct chain *chain, const struct sizes *sizes, int p
 }
 
 void elmo_projected_lstms(int num_chains, const struct chain *chains, const struct sizes *sizes, int num_threads) {
-    if (num_threads <= 1) {
-        for (int index = 0; index < num_chains; index++) run(chains + index, sizes, 0, 1, 0);
-        return;
-    }
-    struct meeting meetings[MAX_CHAINS];
-    memset(meetings, 0, sizeof meetings);
-#pragma omp parallel num_threads(num_threads)
-    {
-        int team = omp_get_num_threads(), own = omp_get_thread_num(), parts = team / num_chains;
-        if (parts == 0) {
-            for (int index = own; index < num_chains; index += team) run(chains + index, sizes, 0, 1, 0);
-        } else if (own < parts * num_chains) {
-            run(chains + own / parts, sizes, own % parts, parts, meetings + own / parts);
-        }
-    }
+    const struct task task = {chains, sizes};
+    run_chains(run, &task, num_chains, num_threads);
 }

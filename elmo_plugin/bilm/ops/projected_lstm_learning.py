@@ -1,0 +1,155 @@
+"""
+The recurrence of projected LSTM layers where something is learned, its steps there and back in the program in C: a
+fast peer of `projected_lstm` for processors with AVX2.
+
+It is `projected_lstm_buffered` but for the steps (`compiled/projected_lstm_learning.c`): torch has a call for each
+small operation of them, and copies the weights before it multiplies few rows with them. The weights are laid out anew
+for each window, as each has changed them.
+
+Where the program is not (`compiled_program`), torch's operations run the steps.
+"""
+
+import ctypes
+import math
+from typing import List, Optional, Sequence, Tuple
+
+import torch
+
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, program
+from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
+from elmo_plugin.bilm.ops.projected_lstm_buffered import Steps, projected_lstms_buffered
+from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Joined, Slopes, State
+from elmo_plugin.bilm.ops.projected_lstm_compiled import MAX_CHAINS
+
+
+def projected_lstms_learning(
+    chains: Sequence[Chain], rows_per_step: Sequence[int], cell_clip: Optional[float], projection_clip: Optional[float]
+) -> List[ChainOutput]:
+    """
+    The values and gradients of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. Input
+    gates must be `Inputs`, tensors of `float32`, and widths multiples of 16. Gradients of gradients are refused.
+
+    # Raises
+
+    `RuntimeError` where the program can't run; `ValueError` for tensors that do not fit together, as it would read
+    beyond them.
+    """
+    return projected_lstms_buffered(chains, rows_per_step, cell_clip, projection_clip, IN_C)
+
+
+def steps_forward(
+    joined: Joined,
+    buffers: Buffers,
+    state: State,
+    rows: List[int],
+    cell_clip: Optional[float],
+    projection_clip: Optional[float],
+) -> None:
+    """As `projected_lstm_buffered_steps.steps_forward`."""
+    panels = [
+        (PanelMatrix(recurrent, num_gates=4), PanelMatrix(projection))
+        for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
+    ]
+    _run("elmo_steps_there", buffers, state, panels, None, rows, (cell_clip, projection_clip))
+
+
+def steps_back(
+    slopes: Slopes,
+    joined: Joined,
+    buffers: Buffers,
+    rows: List[int],
+    cell_clip: Optional[float],
+    projection_clip: Optional[float],
+) -> None:
+    """As `projected_lstm_buffered_steps.steps_back`."""
+    panels = [
+        (PanelMatrix(recurrent.t()), PanelMatrix(projection.t()))
+        for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
+    ]
+    before = State(joined.hidden.contiguous(), joined.memory.contiguous())
+    _run("elmo_steps_back", buffers, before, panels, slopes, rows, (cell_clip, projection_clip))
+
+
+IN_C = Steps(steps_forward, steps_back)
+
+
+def _run(
+    name: str,
+    buffers: Buffers,
+    state: State,
+    panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
+    slopes: Optional[Slopes],
+    rows: List[int],
+    clips: Tuple[Optional[float], Optional[float]],
+) -> None:
+    """Each tensor is written to where it lies."""
+    run, num_threads = getattr(program(), name), torch.get_num_threads()
+    _check(buffers, state, panels, slopes, rows)
+    num_chains, batch_size, cell_dim = state.memory.shape
+    # The longest row that a product reads is that of the gates on the way back.
+    room = state.memory.new_empty(num_chains, batch_size, 4 * cell_dim + WIDTH)
+    at_work = state.memory.new_empty(num_chains, num_threads, 4, batch_size, WIDTH)
+    described = []
+    for index, (recurrent, projection) in enumerate(panels):
+        tensors = [*(tensor[index] for tensor in (*buffers, *state)), recurrent.panels, projection.panels]
+        tensors += [tensor[index] for tensor in (room, at_work, *(slopes or ()))]
+        described.append(_Learning(*(tensor.data_ptr() for tensor in tensors)))
+    counts = (ctypes.c_int64 * len(rows))(*rows)
+    bounds = [math.inf if clip is None else clip for clip in clips]
+    dims = len(rows), batch_size, cell_dim, state.hidden.size(2)
+    sizes = _Sizes(*dims, ctypes.addressof(counts), *bounds, room.stride(1))
+    for start in range(0, num_chains, MAX_CHAINS):
+        some = described[start : start + MAX_CHAINS]
+        run(len(some), (_Learning * len(some))(*some), ctypes.byref(sizes), num_threads)
+
+
+def _check(
+    buffers: Buffers,
+    state: State,
+    panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
+    slopes: Optional[Slopes],
+    rows: List[int],
+) -> None:
+    num_chains, batch_size, cell_dim = state.memory.shape
+    dim, num_tokens = state.hidden.size(2), sum(rows)
+    of_rows = {"hidden": (num_chains, batch_size, dim), "memory": (num_chains, batch_size, cell_dim)}
+    packed = {"gates": 4 * cell_dim, "memories": cell_dim, "squashed": cell_dim, "exposed": cell_dim, "projected": dim}
+    shapes = {**of_rows, **{name: (num_chains, num_tokens, width) for name, width in packed.items()}}
+    given = {**state._asdict(), **buffers._asdict()}
+    expected = [(name, tensor, shapes[name]) for name, tensor in given.items()]
+    if slopes is not None:
+        expected += [(f"slopes.{name}", tensor, shapes[name]) for name, tensor in slopes._asdict().items()]
+    check_tensors(expected)
+    for name, tensor, _ in expected:
+        if tensor.dtype != torch.float32 or not tensor.is_contiguous():
+            raise ValueError(f"`{name}` should be contiguous and of float32, but it is not.")
+    wanted = 4 * cell_dim * dim, dim * cell_dim
+    for pair in panels:
+        found = tuple(matrix.panels.numel() for matrix in pair)
+        if found != wanted:
+            raise ValueError(f"Weights should have {wanted[0]} and {wanted[1]} numbers, but they have {found}.")
+    are_of_batch = all(0 < num_rows <= batch_size for num_rows in rows)
+    if not are_of_batch or rows != sorted(rows, reverse=True):
+        raise ValueError(f"`rows` should be from 1 to {batch_size} and never increase, but they are {rows}.")
+
+
+class _Learning(ctypes.Structure):
+    """`struct learning` of the program."""
+
+    _names = (
+        *("gates", "memories", "squashed", "exposed", "projected", "hidden", "memory", "recurrent", "projection"),
+        *("room", "at_work", "of_gates", "of_projected", "of_hidden", "of_memory"),
+    )
+    _fields_ = [(name, ctypes.c_void_p) for name in _names]
+
+
+class _Sizes(ctypes.Structure):
+    """`struct learning_sizes` of the program."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("num_steps", "batch_size", "cell_dim", "projection_dim")),
+        ("rows_per_step", ctypes.c_void_p),
+        ("cell_clip", ctypes.c_float),
+        ("projection_clip", ctypes.c_float),
+        ("room_stride", ctypes.c_int64),
+    ]
