@@ -75,12 +75,12 @@ def check_tensors(expected: Sequence[Tuple[str, Tensor, Tuple[int, ...]]]) -> No
             raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
 
 
-def rows_apart(num_rows: int, width: int) -> Tensor:
+def rows_apart(num_rows: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """
-    Some of `float32` to write into, shape (num_rows, width), with a gap between them: rows that begin a power of two
+    Some of `dtype` to write into, shape (num_rows, width), with a gap between them: rows that begin a power of two
     apart, and are read side by side, would push each other out of the first cache.
     """
-    return torch.empty(num_rows, width + WIDTH)[:, :width]
+    return torch.empty(num_rows, width + WIDTH, dtype=dtype)[:, :width]
 
 
 def program() -> Any:
@@ -119,6 +119,7 @@ def _loaded() -> Union[Any, str]:
         (library.elmo_steps_back, [number, pointer, pointer, number]),
         (library.elmo_linear, [pointer, number]),
         (library.elmo_char_convolutions, [number, pointer, pointer, number]),
+        (library.elmo_char_convolutions_back, [number, pointer, pointer, pointer, number]),
     ]:
         operation.restype, operation.argtypes = None, arguments
     return library

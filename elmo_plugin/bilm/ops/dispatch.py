@@ -27,6 +27,7 @@ from elmo_plugin.bilm.ops import projected_lstm as plain_lstm
 from elmo_plugin.bilm.ops import projected_lstm_compiled as compiled_lstm
 from elmo_plugin.bilm.ops import sampled_softmax as plain_softmax
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
+from elmo_plugin.bilm.ops.char_convolutions_learning import char_convolutions_learning
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed, in_blocks, linear_fixed, projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, Inputs, Recurrence
@@ -196,9 +197,9 @@ def _convolutions_of(tensors: Sequence[Tensor], may_compile: bool) -> Convolutio
         return compiled_convolutions.char_convolutions_compiled if may_compile else char_convolutions_fixed
     if not is_fast(*tensors):
         return plain_convolutions.char_convolutions
-    if not may_compile or _forced.get() is not None or _keeps_gradients(tensors):
+    if not may_compile or _forced.get() is not None:
         return char_convolutions_blocked
-    return compiled_convolutions.char_convolutions_compiled
+    return char_convolutions_learning if _keeps_gradients(tensors) else compiled_convolutions.char_convolutions_compiled
 
 
 def log_sum_over_sample(vectors: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, sampled: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from elmo_plugin.bilm.ops import dispatch
 from elmo_plugin.bilm.ops.char_convolutions import char_convolutions
 from elmo_plugin.bilm.ops.char_convolutions_blocked import char_convolutions_blocked
 from elmo_plugin.bilm.ops.char_convolutions_compiled import char_convolutions_compiled, is_for
+from elmo_plugin.bilm.ops.char_convolutions_learning import char_convolutions_learning
 from elmo_plugin.bilm.ops.compiled_program import why_not
 from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed
 from tests.bilm.ops.char_convolutions_test import MAX_CHARACTERS, WORDS, characters_of, random_inputs, words
@@ -97,14 +98,16 @@ def test_it_is_for_float32_on_a_cpu_and_whole_panels():
 
 
 @runs_here
-def test_dispatch_takes_it_for_reading_and_for_fixed_rows():
+def test_dispatch_takes_it_for_reading_and_for_fixed_rows_and_another_for_training():
     embedding, weights, biases = random_floats([(2, 16)])
     tensors = [embedding, *weights, *biases]
     learning = [embedding, weights[0].clone().requires_grad_(), *biases]
     for implementation, given, may_compile, expected in [
         (None, tensors, True, char_convolutions_compiled),
         (None, tensors, False, char_convolutions_blocked),
-        (None, learning, True, char_convolutions_blocked),
+        (None, learning, True, char_convolutions_learning),
+        (None, learning, False, char_convolutions_blocked),
+        ("fast", learning, True, char_convolutions_blocked),
         ("fast", tensors, True, char_convolutions_blocked),
         ("plain", tensors, True, char_convolutions),
         ("fixed", tensors, True, char_convolutions_compiled),

@@ -11,6 +11,7 @@ import torch
 
 from elmo_plugin.bilm.ops import (
     char_convolutions_compiled,
+    char_convolutions_learning,
     compiled_program,
     dispatch,
     linear_compiled,
@@ -108,7 +109,8 @@ def test_both_sides_have_the_same_structures():
         ("sizes", projected_lstm_compiled._Sizes, 2),
         ("linear", linear_compiled._Linear, 0),
         ("convolution", char_convolutions_compiled._Convolution, 0),
-        ("words", char_convolutions_compiled._Words, 0),
+        ("convolution_back", char_convolutions_learning._ConvolutionBack, 0),
+        ("words", char_convolutions_compiled.Words, 0),
         ("learning", projected_lstm_learning._Learning, 0),
         ("learning_sizes", projected_lstm_learning._Sizes, 2),
     ]:
