@@ -54,6 +54,9 @@ def clip_grad_norm_(parameters: Union[Tensor, Iterable[Tensor]], max_norm: float
     values = gradient_values(parameters)
     norm = torch.nn.utils.get_total_norm(values)
     scale = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
+    # On another device it would be waited for.
+    if scale.device.type == "cpu" and scale == 1.0:
+        return norm
     for gradient in values:
         gradient.mul_(scale.to(gradient.device))
     return norm

@@ -19,7 +19,6 @@ Kept for the way back, a token: 7 numbers of `cell_dim` and 2 of `projection_dim
 outputs.
 """
 
-from itertools import chain
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -95,31 +94,31 @@ class _ProjectedLstms(torch.autograd.Function):
         buffers, outputs = Buffers(*others[:5]), others[5:]
         slopes = Slopes(torch.empty_like(buffers.gates), *(torch.stack(of_results[k::3]) for k in range(3)))
         ctx.steps.back(slopes, joined, buffers, ctx.rows, *ctx.clips)
-        needs = Joined(*(any(ctx.needs_input_grad[3 + part :: _NUM_PARTS]) for part in range(_NUM_PARTS)))
-        before = [hidden_before_each_step(*tensors, ctx.rows) for tensors in zip(joined.hidden, outputs)]
-        of_parts = _slopes_of_parts(slopes, joined, torch.stack(before), buffers.exposed, needs)
-        of_chains = ([None if of is None else of[index] for of in of_parts] for index in range(len(outputs)))
-        return (None, None, None, *chain.from_iterable(of_chains))
+        of_tensors: List[Optional[Tensor]] = []
+        for index, output in enumerate(outputs):
+            own = (type(parts)(*(tensor[index] for tensor in parts)) for parts in (slopes, joined, buffers))
+            needs = Joined(*ctx.needs_input_grad[3 + index * _NUM_PARTS :][:_NUM_PARTS])
+            of_tensors += _slopes_of_parts(*own, output, ctx.rows, needs)
+        return (None, None, None, *of_tensors)
 
 
-def _slopes_of_parts(slopes: Slopes, joined: Joined, before: Tensor, exposed: Tensor, needs: Joined) -> Joined:
+def _slopes_of_parts(
+    slopes: Slopes, joined: Joined, buffers: Buffers, outputs: Tensor, rows: List[int], needs: Joined
+) -> Joined:
     """
-    `None` where it is not needed.
-
-    # Parameters
-
-    before : what the recurrent products began with. Shape: (num_chains, sum of rows, projection_dim)
-    exposed : what was projected. Shape: (num_chains, sum of rows, cell_dim)
+    Of one chain, whose tensors these are; `None` where it is not needed. The weights' are tensors of their own: what is
+    a part of another one is copied when it becomes a parameter's gradient.
     """
-    across = slopes.gates.transpose(1, 2)
+    across = slopes.gates.t()
+    before = hidden_before_each_step(joined.hidden, outputs, rows) if needs.weight_recurrent else None
     return Joined(
-        vectors=torch.bmm(slopes.gates, joined.weight_input) if needs.vectors else None,
-        weight_input=torch.bmm(across, joined.vectors) if needs.weight_input else None,
-        bias=slopes.gates.sum(dim=1) if needs.bias else None,
+        vectors=slopes.gates @ joined.weight_input if needs.vectors else None,
+        weight_input=across @ joined.vectors if needs.weight_input else None,
+        bias=slopes.gates.sum(dim=0) if needs.bias else None,
         hidden=slopes.hidden,
         memory=slopes.memory,
-        weight_recurrent=torch.bmm(across, before) if needs.weight_recurrent else None,
-        weight_projection=torch.bmm(slopes.projected.transpose(1, 2), exposed) if needs.weight_projection else None,
+        weight_recurrent=None if before is None else across @ before,
+        weight_projection=slopes.projected.t() @ buffers.exposed if needs.weight_projection else None,
     )
 
 
