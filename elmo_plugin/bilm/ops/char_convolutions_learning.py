@@ -39,7 +39,7 @@ class _Maxima(torch.autograd.Function):
     @staticmethod
     def forward(ctx, characters: Tensor, embedding: Tensor, *weights: Tensor) -> Tensor:
         num_filters = sum(weight.size(0) for weight in weights)
-        positions = rows_apart(len(characters), num_filters, torch.int32)
+        positions = rows_apart(len(characters), num_filters, dtype=torch.int32)
         maxima, embedded = maxima_of(characters, embedding, weights, positions)
         ctx.num_characters = embedding.size(0)
         ctx.save_for_backward(characters, embedded, positions, *weights)

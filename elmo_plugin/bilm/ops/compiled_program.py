@@ -75,12 +75,12 @@ def check_tensors(expected: Sequence[Tuple[str, Tensor, Tuple[int, ...]]]) -> No
             raise ValueError(f"`{name}` should be on the CPU, but it is on {tensor.device}.")
 
 
-def rows_apart(num_rows: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def rows_apart(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """
-    Some of `dtype` to write into, shape (num_rows, width), with a gap between them: rows that begin a power of two
+    To write into, with a gap behind each row (the last of `shape` is how long it is): rows that begin a power of two
     apart, and are read side by side, would push each other out of the first cache.
     """
-    return torch.empty(num_rows, width + WIDTH, dtype=dtype)[:, :width]
+    return torch.empty(*shape[:-1], shape[-1] + WIDTH, dtype=dtype)[..., : shape[-1]]
 
 
 def program() -> Any:

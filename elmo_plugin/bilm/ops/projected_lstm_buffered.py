@@ -41,13 +41,18 @@ _NUM_PARTS = len(Joined._fields)
 
 
 class Steps(NamedTuple):
-    """What runs step by step, there and back; see `projected_lstm_buffered_steps` for what it takes and fills in."""
+    """
+    What runs step by step, there and back; see `projected_lstm_buffered_steps` for what it takes and fills in.
 
+    new : a tensor of a shape and of `float32`, or as the one that is given, for them to write into.
+    """
+
+    new: Callable[[Tensor, Sequence[int]], Tensor]
     forward: Callable[[Joined, Buffers, State, List[int], Optional[float], Optional[float]], None]
     back: Callable[[Slopes, Joined, Buffers, List[int], Optional[float], Optional[float]], None]
 
 
-BY_TORCH = Steps(steps_forward, steps_back)
+BY_TORCH = Steps(torch.Tensor.new_empty, steps_forward, steps_back)
 
 
 def projected_lstms_buffered(
@@ -74,9 +79,8 @@ class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
     def forward(ctx, steps: Steps, rows: List[int], clips: Tuple[Optional[float], Optional[float]], *tensors: Tensor):
         joined = Joined(*(_joined(tensors[part::_NUM_PARTS]) for part in range(_NUM_PARTS)))
-        state = State(*(t.clone(memory_format=torch.contiguous_format) for t in (joined.hidden, joined.memory)))
-        buffers = _new_buffers(state, sum(rows))
-        torch.baddbmm(joined.bias.unsqueeze(1), joined.vectors, joined.weight_input.transpose(1, 2), out=buffers.gates)
+        state = State(*(steps.new(tensor, tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
+        buffers = _new_buffers(steps, state, sum(rows))
         steps.forward(joined, buffers, state, rows, *clips)
         results: List[Tensor] = []
         for projected, *last in zip(buffers.projected, *state):
@@ -92,7 +96,11 @@ class _ProjectedLstms(torch.autograd.Function):
     def backward(ctx, *of_results: Tensor) -> Tuple[Optional[Tensor], ...]:
         joined, others = Joined(*ctx.saved_tensors[:_NUM_PARTS]), ctx.saved_tensors[_NUM_PARTS:]
         buffers, outputs = Buffers(*others[:5]), others[5:]
-        slopes = Slopes(torch.empty_like(buffers.gates), *(torch.stack(of_results[k::3]) for k in range(3)))
+        new = ctx.steps.new
+        of_all = [new(one[0], (len(outputs), *one[0].shape)) for one in (of_results[k::3] for k in range(3))]
+        slopes = Slopes(new(buffers.gates, buffers.gates.shape), *of_all)
+        for index, of_result in enumerate(of_results):
+            of_all[index % 3][index // 3].copy_(of_result)
         ctx.steps.back(slopes, joined, buffers, ctx.rows, *ctx.clips)
         of_tensors: List[Optional[Tensor]] = []
         for index, output in enumerate(outputs):
@@ -122,10 +130,10 @@ def _slopes_of_parts(
     )
 
 
-def _new_buffers(state: State, num_tokens: int) -> Buffers:
-    num_chains, _, cell_dim = state.memory.shape
-    gates, *others = (state.memory.new_empty(num_chains, num_tokens, width * cell_dim) for width in (4, 1, 1, 1))
-    return Buffers(gates, *others, state.hidden.new_empty(num_chains, num_tokens, state.hidden.size(2)))
+def _new_buffers(steps: Steps, state: State, num_tokens: int) -> Buffers:
+    (num_chains, _, cell_dim), dim = state.memory.shape, state.hidden.size(2)
+    widths = 4 * cell_dim, cell_dim, cell_dim, cell_dim, dim
+    return Buffers(*(steps.new(state.memory, (num_chains, num_tokens, width)) for width in widths))
 
 
 def _joined(tensors: Sequence[Tensor]) -> Tensor:

@@ -99,13 +99,13 @@ def steps_forward(
     projection_clip: Optional[float],
 ) -> None:
     """
-    Fills in `buffers`, whose gates hold the input's share of them, and brings `state` from before the first step to
-    behind each row's last.
+    Fills in `buffers`, and brings `state` from before the first step to behind each row's last.
 
     # Parameters
 
     rows : of each step, steps without rows left out.
     """
+    torch.baddbmm(joined.bias.unsqueeze(1), joined.vectors, joined.weight_input.transpose(1, 2), out=buffers.gates)
     recurrent, projection = joined.weight_recurrent.transpose(1, 2), joined.weight_projection.transpose(1, 2)
     width = MAX_COLUMNS if buffers.gates.size(2) <= MAX_COLUMNS else MAX_COLUMNS // 4
     columns = zip(*(in_turn(part, rows) for part in buffers.gates.split(width, dim=2)))

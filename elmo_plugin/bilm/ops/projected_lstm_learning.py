@@ -11,11 +11,12 @@ Where the program is not (`compiled_program`), torch's operations run the steps.
 
 import ctypes
 import math
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import torch
+from torch import Tensor
 
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, program
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, program, rows_apart
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import Steps, projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Joined, Slopes, State
@@ -37,6 +38,11 @@ def projected_lstms_learning(
     return projected_lstms_buffered(chains, rows_per_step, cell_clip, projection_clip, IN_C)
 
 
+def new(_: Tensor, shape: Sequence[int]) -> Tensor:
+    """Rows a little apart."""
+    return rows_apart(*shape)
+
+
 def steps_forward(
     joined: Joined,
     buffers: Buffers,
@@ -46,11 +52,15 @@ def steps_forward(
     projection_clip: Optional[float],
 ) -> None:
     """As `projected_lstm_buffered_steps.steps_forward`."""
+    # A library's product with a bias begins by copying that; the steps add it.
+    for gates, vectors, weight in zip(buffers.gates, joined.vectors, joined.weight_input):
+        torch.mm(vectors, weight.t(), out=gates)
     panels = [
         (PanelMatrix(recurrent, num_gates=4), PanelMatrix(projection))
         for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
     ]
-    _run("elmo_steps_there", buffers, state, panels, None, rows, (cell_clip, projection_clip))
+    run = program().elmo_steps_there
+    _run(run, buffers, joined.bias.contiguous(), state, panels, None, rows, (cell_clip, projection_clip))
 
 
 def steps_back(
@@ -66,16 +76,18 @@ def steps_back(
         (PanelMatrix(recurrent.t()), PanelMatrix(projection.t()))
         for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
     ]
-    before = State(joined.hidden.contiguous(), joined.memory.contiguous())
-    _run("elmo_steps_back", buffers, before, panels, slopes, rows, (cell_clip, projection_clip))
+    before = State(*(rows_apart(*tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
+    run = program().elmo_steps_back
+    _run(run, buffers, joined.bias, before, panels, slopes, rows, (cell_clip, projection_clip))
 
 
-IN_C = Steps(steps_forward, steps_back)
+IN_C = Steps(new, steps_forward, steps_back)
 
 
 def _run(
-    name: str,
+    run: Callable[..., None],
     buffers: Buffers,
+    bias: Tensor,
     state: State,
     panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
     slopes: Optional[Slopes],
@@ -83,21 +95,20 @@ def _run(
     clips: Tuple[Optional[float], Optional[float]],
 ) -> None:
     """Each tensor is written to where it lies."""
-    run, num_threads = getattr(program(), name), torch.get_num_threads()
-    _check(buffers, state, panels, slopes, rows)
-    num_chains, batch_size, cell_dim = state.memory.shape
-    # The longest row that a product reads is that of the gates on the way back.
-    room = state.memory.new_empty(num_chains, batch_size, 4 * cell_dim + WIDTH)
+    _check(buffers, bias, state, panels, slopes, rows)
+    (num_chains, batch_size, cell_dim), num_threads = state.memory.shape, torch.get_num_threads()
     at_work = state.memory.new_empty(num_chains, num_threads, 4, batch_size, WIDTH)
     described = []
     for index, (recurrent, projection) in enumerate(panels):
-        tensors = [*(tensor[index] for tensor in (*buffers, *state)), recurrent.panels, projection.panels]
-        tensors += [tensor[index] for tensor in (room, at_work, *(slopes or ()))]
+        tensors = [buffers.gates[index], bias[index], *(tensor[index] for tensor in (*buffers[1:], *state))]
+        tensors += [recurrent.panels, projection.panels, at_work[index]]
+        tensors += [] if slopes is None else [tensor[index] for tensor in slopes]
         described.append(_Learning(*(tensor.data_ptr() for tensor in tensors)))
     counts = (ctypes.c_int64 * len(rows))(*rows)
     bounds = [math.inf if clip is None else clip for clip in clips]
     dims = len(rows), batch_size, cell_dim, state.hidden.size(2)
-    sizes = _Sizes(*dims, ctypes.addressof(counts), *bounds, room.stride(1))
+    strides = buffers.gates.stride(1), state.memory.stride(1), state.hidden.stride(1)
+    sizes = _Sizes(*dims, ctypes.addressof(counts), *bounds, *strides)
     for start in range(0, num_chains, MAX_CHAINS):
         some = described[start : start + MAX_CHAINS]
         run(len(some), (_Learning * len(some))(*some), ctypes.byref(sizes), num_threads)
@@ -105,6 +116,7 @@ def _run(
 
 def _check(
     buffers: Buffers,
+    bias: Tensor,
     state: State,
     panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
     slopes: Optional[Slopes],
@@ -119,10 +131,11 @@ def _check(
     expected = [(name, tensor, shapes[name]) for name, tensor in given.items()]
     if slopes is not None:
         expected += [(f"slopes.{name}", tensor, shapes[name]) for name, tensor in slopes._asdict().items()]
-    check_tensors(expected)
-    for name, tensor, _ in expected:
-        if tensor.dtype != torch.float32 or not tensor.is_contiguous():
-            raise ValueError(f"`{name}` should be contiguous and of float32, but it is not.")
+    check_tensors([("bias", bias, (num_chains, 4 * cell_dim)), *expected])
+    for name, tensor, (*_, num_rows, width) in expected:
+        strides = num_rows * (width + WIDTH), width + WIDTH, 1
+        if tensor.dtype != torch.float32 or tensor.numel() > 0 and tensor.stride() != strides:
+            raise ValueError(f"`{name}` should be of float32 and its rows {WIDTH} numbers apart, but it is not.")
     wanted = 4 * cell_dim * dim, dim * cell_dim
     for pair in panels:
         found = tuple(matrix.panels.numel() for matrix in pair)
@@ -137,8 +150,8 @@ class _Learning(ctypes.Structure):
     """`struct learning` of the program."""
 
     _names = (
-        *("gates", "memories", "squashed", "exposed", "projected", "hidden", "memory", "recurrent", "projection"),
-        *("room", "at_work", "of_gates", "of_projected", "of_hidden", "of_memory"),
+        *("gates", "bias", "memories", "squashed", "exposed", "projected", "hidden", "memory", "recurrent"),
+        *("projection", "at_work", "of_gates", "of_projected", "of_hidden", "of_memory"),
     )
     _fields_ = [(name, ctypes.c_void_p) for name in _names]
 
@@ -151,5 +164,5 @@ class _Sizes(ctypes.Structure):
         ("rows_per_step", ctypes.c_void_p),
         ("cell_clip", ctypes.c_float),
         ("projection_clip", ctypes.c_float),
-        ("room_stride", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("gate_stride", "cell_stride", "stride")),
     ]

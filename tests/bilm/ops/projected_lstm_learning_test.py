@@ -5,7 +5,7 @@ import torch
 
 from elmo_plugin.bilm.ops import dispatch
 from elmo_plugin.bilm.ops import projected_lstm_buffered as buffered
-from elmo_plugin.bilm.ops.compiled_program import why_not
+from elmo_plugin.bilm.ops.compiled_program import rows_apart, why_not
 from elmo_plugin.bilm.ops.projected_lstm import Chain, projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_buffered import projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Joined, Slopes, State
@@ -84,9 +84,10 @@ def steps_of(num_chains, rows, cell_dim, dim, seed=0):
         return torch.randn(num_chains, *size, generator=generator)
 
     weights = normal(4 * cell_dim, dim), normal(4 * cell_dim), normal(batch_size, dim), normal(batch_size, cell_dim)
-    joined = Joined(
-        normal(sum(rows), dim), *weights, normal(4 * cell_dim, dim) / dim**0.5, normal(dim, cell_dim) / cell_dim**0.5
-    )
+    # The inputs' product is a library's, whose bits are not looked at here: of zeros it is zero.
+    vectors = torch.zeros(num_chains, sum(rows), dim)
+    joined = Joined(vectors, *weights, normal(4 * cell_dim, dim) / dim**0.5, normal(dim, cell_dim) / cell_dim**0.5)
+    # What the steps fill in must not depend on what was there.
     buffers = Buffers(*(normal(sum(rows), width) for width in (4 * cell_dim, cell_dim, cell_dim, cell_dim, dim)))
     slopes = Slopes(
         normal(sum(rows), 4 * cell_dim), normal(sum(rows), dim), normal(batch_size, dim), normal(batch_size, cell_dim)
@@ -94,10 +95,16 @@ def steps_of(num_chains, rows, cell_dim, dim, seed=0):
     return joined, buffers, slopes
 
 
+def apart(tensor):
+    """A copy as the steps take it."""
+    return rows_apart(*tensor.shape).copy_(tensor)
+
+
 def run_steps(joined, buffers, slopes, rows, chains=slice(None)):
     """Everything that there and back leave behind, of some of the chains."""
-    joined, buffers, slopes = (type(part)(*(x[chains].clone() for x in part)) for part in (joined, buffers, slopes))
-    state = State(joined.hidden.clone(), joined.memory.clone())
+    joined = Joined(*(tensor[chains] for tensor in joined))
+    buffers, slopes = (type(part)(*(apart(tensor[chains]) for tensor in part)) for part in (buffers, slopes))
+    state = State(apart(joined.hidden), apart(joined.memory))
     IN_C.forward(joined, buffers, state, rows, 0.7, 0.5)
     IN_C.back(slopes, joined, buffers, rows, 0.7, 0.5)
     return [*buffers, *state, *slopes]
@@ -210,18 +217,21 @@ def test_gradients_of_gradients_are_refused():
 def test_what_does_not_fit_together_is_refused_before_it_is_read():
     rows = [3, 2]
     joined, buffers, slopes = steps_of(2, rows, 32, 16)
+    buffers, slopes = (type(part)(*map(apart, part)) for part in (buffers, slopes))
+    states = State(apart(joined.hidden), apart(joined.memory))
 
-    def there(joined=joined, buffers=buffers, rows=rows, state=None):
-        IN_C.forward(joined, buffers, state or State(joined.hidden, joined.memory), rows, None, None)
+    def there(joined=joined, buffers=buffers, rows=rows, state=states):
+        IN_C.forward(joined, buffers, state, rows, None, None)
 
     with pytest.raises(ValueError, match=r"`memories` should have the shape \(2, 5, 32\), but it has \(2, 4, 32\)"):
         there(buffers=buffers._replace(memories=buffers.memories[:, 1:]))
-    with pytest.raises(ValueError, match="`gates` should be contiguous and of float32"):
-        there(buffers=buffers._replace(gates=buffers.gates.double()))
-    with pytest.raises(ValueError, match="`projected` should be contiguous and of float32"):
-        there(buffers=buffers._replace(projected=buffers.projected.transpose(1, 2).contiguous().transpose(1, 2)))
+    with pytest.raises(ValueError, match=r"`bias` should have the shape \(2, 128\), but it has \(2, 64\)"):
+        there(joined=joined._replace(bias=joined.bias[:, :64]))
+    for other in (buffers.memories.contiguous(), apart(buffers.memories).double()):
+        with pytest.raises(ValueError, match="`memories` should be of float32 and its rows 16 numbers apart"):
+            there(buffers=buffers._replace(memories=other))
     with pytest.raises(ValueError, match=r"`hidden` should have the shape \(2, 3, 16\), but it has \(2, 2, 16\)"):
-        there(state=State(joined.hidden[:, 1:], joined.memory))
+        there(state=states._replace(hidden=states.hidden[:, 1:]))
     with pytest.raises(ValueError, match=r"Weights should have 2048 and 512 numbers, but they have \(1024, 512\)"):
         there(joined=joined._replace(weight_recurrent=joined.weight_recurrent[:, :64]))
     for wrong in ([2, 3], [4, 1], [5, 0]):
