@@ -8,7 +8,7 @@ right (`x @ W`), so most are transposed here.
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import h5py
 import numpy
@@ -122,6 +122,26 @@ def _lstm_layout(options: BilmOptions) -> Iterator[Dataset]:
             yield _transposed(f"{cell}/W_P_0", (cell_dim, dim), f"{here}.weight_projection")
 
 
+def has_no_projection(names: Iterable[str], options: BilmOptions) -> bool:
+    """
+    Whether a file with these datasets is of a model whose cells' outputs go on as they are: one of bilm-tf's, whose
+    `dim` is `projection_dim`.
+    """
+    return options.lstm.cell_dim == options.projection_dim and not any(name.endswith("/W_P_0") for name in names)
+
+
+def no_projection(name: str, options: BilmOptions) -> Tuple[Optional[str], Optional[numpy.ndarray]]:
+    """
+    What stands for a dataset `W_P_0` of such a model: what is wrong with the options, or the identity.
+
+    bilm-tf then clips no output. None is above 1, so only a clip below 1 would make a difference here.
+    """
+    clip = options.lstm.projection_clip
+    if clip is not None and clip < 1.0:
+        return f"{name}: not there, so bilm-tf does not clip to 'proj_clip', {clip}; take it out of the options", None
+    return None, numpy.eye(options.projection_dim, dtype=numpy.float32)
+
+
 def open_hdf5(path: PathLike, what: str) -> h5py.File:
     """
     Opens an HDF5 file to read.
@@ -165,8 +185,12 @@ def load_weights(bilm: Bilm, path: PathLike) -> None:
         table = [entry._replace(name=_name_in_file(entry.name, datasets)) for entry in layout(bilm.options)]
         wrong: List[str] = []
         state: Dict[str, torch.Tensor] = {}
+        unprojected = has_no_projection(datasets, bilm.options)
         for entry in table:
-            problem, array = _read(entry, datasets)
+            if unprojected and entry.name.endswith("/W_P_0"):
+                problem, array = no_projection(entry.name, bilm.options)
+            else:
+                problem, array = _read(entry, datasets)
             if problem is not None:
                 wrong.append(problem)
                 continue

@@ -139,6 +139,43 @@ def test_fewer_highways_than_the_file_has_are_refused_for_their_vectors_would_be
         load_weights(Bilm(BilmOptions.from_dict(options)), tmp_path / "weights.hdf5")
 
 
+def unprojected(rng, proj_clip, kept=()):
+    """Options whose `dim` is `projection_dim`, and weights as bilm-tf writes them for these: without `W_P_0`."""
+    options = variant("two layers")
+    options["lstm"].update(dim=5, projection_dim=5, proj_clip=proj_clip)
+    weights = random_weights(options, rng)
+    left_out = [name for name in weights if name.endswith("/W_P_0") and name not in kept]
+    return options, {name: array for name, array in weights.items() if name not in left_out}
+
+
+@pytest.mark.parametrize("proj_clip", [None, 1.0, 3.0])
+def test_without_a_projection_in_the_file_the_cells_outputs_go_on_as_they_are(proj_clip, tmp_path, rng):
+    options, weights = unprojected(rng, proj_clip)
+    write_weights(tmp_path / "weights.hdf5", weights)
+    bilm = Bilm(BilmOptions.from_dict(options))
+    load_weights(bilm, tmp_path / "weights.hdf5")
+    layers = [*bilm.forward_lstm.layers, *bilm.backward_lstm.layers]
+    assert all(torch.equal(layer.weight_projection, torch.eye(5)) for layer in layers)
+    save_weights(bilm, tmp_path / "ours.hdf5")
+    saved = read_weights(tmp_path / "ours.hdf5")
+    assert all((saved[name] == weights.get(name, numpy.eye(5))).all() for name in saved)
+
+
+def test_without_a_projection_a_clip_that_bilm_tf_would_not_apply_is_refused(tmp_path, rng):
+    options, weights = unprojected(rng, proj_clip=0.4)
+    write_weights(tmp_path / "weights.hdf5", weights)
+    with pytest.raises(ValueError, match="Cell0/LSTMCell/W_P_0: not there, so bilm-tf does not clip .* 0.4; take it"):
+        load_weights(Bilm(BilmOptions.from_dict(options)), tmp_path / "weights.hdf5")
+
+
+def test_a_file_that_lost_some_of_its_projections_is_refused(tmp_path, rng):
+    kept = "RNN_0/RNN/MultiRNNCell/Cell1/LSTMCell/W_P_0"
+    options, weights = unprojected(rng, proj_clip=3.0, kept=[kept])
+    write_weights(tmp_path / "weights.hdf5", weights)
+    with pytest.raises(ValueError, match=r"Cell0/LSTMCell/W_P_0: expected shape \(5, 5\), found no such dataset"):
+        load_weights(Bilm(BilmOptions.from_dict(options)), tmp_path / "weights.hdf5")
+
+
 def test_whole_numbers_in_place_of_weights_are_refused(tmp_path, rng):
     write_weights(tmp_path / "weights.hdf5", random_weights(variant("two layers"), rng))
     with h5py.File(tmp_path / "weights.hdf5", "a") as file:

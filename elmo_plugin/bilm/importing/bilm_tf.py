@@ -24,7 +24,7 @@ from elmo_plugin.bilm.importing.files import check_size, find_options, find_voca
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.softmax import Softmax
-from elmo_plugin.bilm.weights import Dataset, layout
+from elmo_plugin.bilm.weights import Dataset, has_no_projection, layout, no_projection
 
 SOFTMAX_WEIGHT, SOFTMAX_BIAS = "softmax/W", "softmax/b"
 # Of bilm-tf's variables, those that are no weights.
@@ -145,9 +145,9 @@ def _read(
     """What is wrong with a variable, or its contents."""
     nothing = numpy.zeros(0, numpy.float32)
     if name not in variables:
-        if name.endswith("/W_P_0") and options.lstm.cell_dim == options.projection_dim:
-            # Then bilm-tf projects nothing; nor would the clip do anything, for no output is above 1.
-            return None, numpy.eye(options.projection_dim, dtype=numpy.float32)
+        if name.endswith("/W_P_0") and has_no_projection(variables, options):
+            problem, array = no_projection(_variable(name), options)
+            return problem, nothing if array is None else array
         return f"{_variable(name)}: expected shape {shape}, found no such variable", nothing
     variable = variables[name]
     if checkpoint.shape(variable) != shape:

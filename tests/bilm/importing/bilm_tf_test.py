@@ -92,7 +92,7 @@ def test_names_are_understood_in_any_scope():
 
 def test_without_a_projection_the_cells_output_goes_on_as_it_is(write):
     options = variant("two layers")
-    options["lstm"].update(dim=5, projection_dim=5)
+    options["lstm"].update(dim=5, projection_dim=5, proj_clip=3.0)
 
     def change(arrays):
         for name in [name for name in arrays if "projection" in name]:
@@ -101,6 +101,10 @@ def test_without_a_projection_the_cells_output_goes_on_as_it_is(write):
     prefix, _, _ = write(options, change=change)
     layers = import_checkpoint(prefix).bilm.forward_lstm.layers
     assert all(torch.equal(layer.weight_projection, torch.eye(5)) for layer in layers)
+    options["lstm"]["proj_clip"] = 0.4
+    prefix, _, _ = write(options, change=change)
+    with pytest.raises(ValueError, match="cell_1/lstm_cell/projection/kernel: not there, so bilm-tf does not clip .*0.4"):
+        import_checkpoint(prefix)
 
 
 def test_an_embedding_that_is_the_softmax_too_is_both(write):
