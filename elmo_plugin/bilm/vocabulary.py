@@ -46,8 +46,10 @@ class WordVocabulary:
         if tuple(self.words[:3]) != SPECIAL_WORDS:
             raise ValueError(
                 f"{source} must begin with the lines {', '.join(SPECIAL_WORDS)}, but it begins with "
-                f"{', '.join(map(repr, self.words[:3])) or 'nothing'}. Put the three lines in front and leave the "
-                "others in descending order of their counts, or make a new file with elmo-prepare."
+                f"{', '.join(map(repr, self.words[:3])) or 'nothing'}. For a new training, put the three lines in "
+                "front and leave the others in descending order of their counts, or make a new file with "
+                "elmo-prepare. (The words of a softmax that is trained already must stay as they are; import it "
+                "--without-softmax.)"
             )
         if len(self.word_to_id) != len(self.words):
             seen: Dict[str, int] = {}

@@ -52,7 +52,7 @@ def test_marks_line_ends_and_the_placeholder_of_old_files_change_nothing(tmp_pat
         (SPECIALS + b" the\n", "line 4: expected one word without white space, but found ' the'"),
         (SPECIALS + "a\u00a0b\n".encode(), "line 4: expected one word"),
         (SPECIALS + b"the\ncat\nthe\n", "holds the word 'the' twice, as ids 3 and 5.*remove one"),
-        (b"", "must begin with the lines <S>, </S>, <UNK>, but it begins with nothing.*Put the three lines in front"),
+        (b"", "must begin with the lines <S>, </S>, <UNK>, but it begins with nothing.*put the three lines in front"),
         (b"<S>\n</S>\nthe\n", "but it begins with '<S>', '</S>', 'the'"),
         (b"</S>\n<S>\n<UNK>\n", "but it begins with '</S>', '<S>', '<UNK>'"),
         (b"<s>\n</s>\n<unk>\nthe\n", "but it begins with '<s>', '</s>', '<unk>'"),

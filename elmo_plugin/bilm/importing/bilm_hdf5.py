@@ -2,12 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Optional
 
-from elmo_plugin.bilm.importing.files import check_size, find_options, find_vocabulary
+from elmo_plugin.bilm.importing.files import check_size, find_options, usable_vocabulary
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.sidecar import FILE_NAME, Sidecar, load_sidecar
-from elmo_plugin.bilm.vocabulary import WordVocabulary
 from elmo_plugin.bilm.weights import load_bilm
 
 logger = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ def import_hdf5(
     sidecar = load_sidecar(beside, options) if beside.is_file() else Sidecar(None, None)
     softmax = sidecar.softmax if with_softmax else None
     needs_words = softmax is not None or options.char_cnn is None
-    vocabulary, left_out = _vocabulary(folder, vocabulary_file, is_needed=needs_words)
+    vocabulary, left_out = usable_vocabulary(folder, vocabulary_file, is_needed=needs_words)
     if needs_words and vocabulary is None:
         what = f"The softmax in {beside}" if softmax is not None else f"{weight_file}, a biLM of word ids,"
         raise ValueError(
@@ -72,15 +71,3 @@ def import_hdf5(
         check_size(vocabulary, options.num_words, str(weight_file))
     name = f"the HDF5 file {weight_file}"
     return ImportedBilm(name, bilm, vocabulary, softmax, sidecar.steady_state, tuple(left_out))
-
-
-def _vocabulary(
-    folder: Path, given: Optional[Path], is_needed: bool
-) -> Tuple[Optional[WordVocabulary], List[str]]:
-    """A vocabulary that nobody asked for and nothing needs may be unusable; then it is left out."""
-    try:
-        return find_vocabulary(folder, given), []
-    except ValueError as error:
-        if is_needed or given is not None:
-            raise
-        return None, [f"the vocabulary, which nothing needs here: {error}"]

@@ -20,7 +20,7 @@ import torch
 
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.importing.checkpoint import Checkpoint
-from elmo_plugin.bilm.importing.files import check_size, find_options, find_vocabulary
+from elmo_plugin.bilm.importing.files import check_size, find_options, usable_vocabulary
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.softmax import Softmax
@@ -79,8 +79,9 @@ def import_checkpoint(
         options = BilmOptions(options.lstm, None, num_words, options.extra)
     bilm = Bilm(options)
     bilm.load_state_dict(_state(checkpoint, variables, layout(options), options))
-    vocabulary = find_vocabulary(prefix.parent, vocabulary_file)
     softmax = _softmax(checkpoint, variables, options) if with_softmax else None
+    needs_words = softmax is not None or options.char_cnn is None
+    vocabulary, unusable = usable_vocabulary(prefix.parent, vocabulary_file, is_needed=needs_words)
     if softmax is not None and vocabulary is None:
         raise ValueError(
             f"{prefix} holds a softmax of {softmax.num_words:,} words, but not the words, and there is no vocab.txt "
@@ -94,7 +95,7 @@ def import_checkpoint(
         bilm,
         vocabulary,
         softmax,
-        left_out=_left_out(checkpoint, variables, slots, layout(options), with_softmax),
+        left_out=(*_left_out(checkpoint, variables, slots, layout(options), with_softmax), *unusable),
     )
 
 

@@ -1,7 +1,7 @@
 """The files that a model is made of, under the names that people give them."""
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from elmo_plugin.bilm.vocabulary import WordVocabulary
 
@@ -39,6 +39,24 @@ def find_vocabulary(folder: Path, given: Optional[Path]) -> Optional[WordVocabul
         return WordVocabulary.from_file(given)
     found: List[Path] = [folder / name for name in VOCABULARY_NAMES if (folder / name).is_file()]
     return WordVocabulary.from_file(found[0]) if found else None
+
+
+def usable_vocabulary(
+    folder: Path, given: Optional[Path], is_needed: bool
+) -> Tuple[Optional[WordVocabulary], List[str]]:
+    """
+    `find_vocabulary`; one that nobody asked for and nothing needs may be unusable, and is left out, as the list says.
+
+    # Raises
+
+    As `find_vocabulary`, where it is needed or was named.
+    """
+    try:
+        return find_vocabulary(folder, given), []
+    except ValueError as error:
+        if is_needed or given is not None:
+            raise
+        return None, [f"the vocabulary, which nothing needs here: {error}"]
 
 
 def check_size(vocabulary: WordVocabulary, num_words: int, what: str) -> None:

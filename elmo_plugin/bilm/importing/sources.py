@@ -13,6 +13,7 @@ from elmo_plugin.bilm.importing.bilm_tf import import_checkpoint
 from elmo_plugin.bilm.importing.checkpoint import checkpoint_prefix
 from elmo_plugin.bilm.importing.elmoformanylangs import ENCODER, TOKEN_EMBEDDER, import_elmoformanylangs
 from elmo_plugin.bilm.importing.imported import ImportedBilm
+from elmo_plugin.bilm.importing.sstable import has_magic
 
 KINDS = (
     "a folder with options.json and weights.hdf5 (or that HDF5 file), a TensorFlow checkpoint (its folder or one of "
@@ -99,6 +100,8 @@ def _import_folder(folder: Path, settings: SourceSettings) -> ImportedBilm:
         return import_checkpoint(checkpoint_prefix(folder), *settings)
     weight_file = weight_file_of(folder)
     if weight_file is None:
+        for path in sorted(path for path in folder.iterdir() if path.is_file() and has_magic(path)):
+            checkpoint_prefix(path)  # Of the old format; says so.
         names = sorted(path.name for path in folder.iterdir())
         raise ValueError(
             f"{folder} holds nothing that can be imported, but {', '.join(names[:10]) or 'nothing'}. Expected {KINDS}."

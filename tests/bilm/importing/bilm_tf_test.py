@@ -103,7 +103,7 @@ def test_without_a_projection_the_cells_output_goes_on_as_it_is(write):
     assert all(torch.equal(layer.weight_projection, torch.eye(5)) for layer in layers)
     options["lstm"]["proj_clip"] = 0.4
     prefix, _, _ = write(options, change=change)
-    with pytest.raises(ValueError, match="cell_1/lstm_cell/projection/kernel: not there, so bilm-tf does not clip .*0.4"):
+    with pytest.raises(ValueError, match="lstm_cell/projection/kernel: not there, so bilm-tf does not clip .* 0.4"):
         import_checkpoint(prefix)
 
 
@@ -136,6 +136,16 @@ def test_the_softmax_may_be_missing_or_be_left_out(write):
 
     prefix, _, _ = write(variant("two layers"), words=None, change=change)
     assert import_checkpoint(prefix).softmax is None
+
+
+def test_words_in_an_order_of_their_own_hinder_nothing_that_needs_none(write):
+    prefix, _, _ = write(variant("two layers"), words=[*WORDS[3:], *WORDS[:3]])
+    message = "must begin with the lines <S>, .*trained already must stay as they are; import it --without-softmax"
+    with pytest.raises(ValueError, match=message):
+        import_checkpoint(prefix)
+    imported = import_checkpoint(prefix, with_softmax=False)
+    assert imported.softmax is None and imported.vocabulary is None
+    assert imported.left_out[-1].startswith(f"the vocabulary, which nothing needs here: {prefix.parent / 'vocab.txt'}")
 
 
 def test_a_softmax_needs_its_words(write, tmp_path):

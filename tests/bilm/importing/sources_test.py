@@ -13,7 +13,7 @@ import torch
 from elmo_plugin.bilm.importing.sources import SourceSettings, import_bilm
 from elmo_plugin.bilm.sidecar import load_sidecar
 from elmo_plugin.bilm.weights import load_bilm
-from tests.checkpoint_files import bilm_tf_arrays, write_checkpoint
+from tests.checkpoint_files import bilm_tf_arrays, header_message, table, write_checkpoint
 from tests.conftest import PROJECT_ROOT
 from tests.elmoformanylangs_files import configuration, random_weights, write_model
 from tests.oracle_weights import random_weights as random_bilm_weights
@@ -242,6 +242,13 @@ def test_what_is_no_source_is_refused_with_what_would_be_one(tmp_path):
     (tmp_path / "model.tar.gz").write_bytes(b"")
     with pytest.raises(ValueError, match="model.tar.gz is an archive, not the source of one.*elmo-export"):
         import_bilm(tmp_path / "model.tar.gz")
+
+
+def test_a_folder_with_a_checkpoint_of_the_old_format_is_refused_with_a_way_out(tmp_path):
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-5"\n')
+    (tmp_path / "model.ckpt-5").write_bytes(table({b"": header_message(1)}))
+    with pytest.raises(ValueError, match="model.ckpt-5 is a TensorFlow checkpoint of the old format V1 .*save it"):
+        import_bilm(tmp_path)
 
 
 def test_a_file_that_names_a_checkpoint_which_is_not_there_does_not_hide_the_weights(export, tmp_path):
