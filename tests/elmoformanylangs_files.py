@@ -5,6 +5,7 @@ Written from the description of that system, apart from `elmo_plugin.bilm`.
 """
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -76,7 +77,9 @@ def write_model(folder: Path, config: Dict[str, Any], weights: Dict[str, Weights
         lines = [f"{entry}\t{index}\n" for index, entry in enumerate(table)]
         (folder / name).write_text("".join(lines), encoding="utf-8")
     for name, arrays in weights.items():
-        tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+        # As `state_dict` of a module gives them: in order, and with versions beside them.
+        tensors = OrderedDict((key, torch.from_numpy(value)) for key, value in arrays.items())
+        setattr(tensors, "_metadata", OrderedDict([("", {"version": 1})]))
         torch.save(tensors, folder / name, _use_new_zipfile_serialization=not old_format)
     return folder
 

@@ -26,6 +26,7 @@ from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.options import BilmOptions
 
 ENCODER, TOKEN_EMBEDDER, CONFIG = "encoder.pkl", "token_embedder.pkl", "config.json"
+WORDS = "word.dic"  # Which training writes before all else, whatever the model reads.
 _LARGE = [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]]
 # What the released models name but do not bring along: the shape of the original ELMo.
 _RELEASED = {
@@ -77,7 +78,8 @@ def _options(folder: Path) -> BilmOptions:
         if names != ("cnn", "elmo") or not words["char_dim"]:
             raise ValueError(
                 f"{source}: the model reads words with {names[0]!r} (char_dim {words['char_dim']}) and sentences with "
-                f"{names[1]!r}. Only 'cnn', with characters, and 'elmo' make an ELMo; such a model can't be imported."
+                f"{names[1]!r}. Only 'cnn', with characters, and 'elmo' make an ELMo; such a model can't be imported. "
+                "Take its vectors with that system, or train it anew with these."
             )
         given = {"symbol_cnn": _symbol_cnn(folder, words), "lstm": _lstm(lstm)}
     except KeyError as error:
@@ -98,7 +100,7 @@ def _symbol_cnn(folder: Path, words: Dict[str, Any]) -> Dict[str, Any]:
         "max_symbols_per_token": words["max_characters_per_token"],
         "n_highway": words["n_highway"],
         "word_dim": words["word_dim"],
-        "words": _read_table(folder / "word.dic") if words["word_dim"] else [],
+        "words": _read_table(folder / WORDS) if words["word_dim"] else [],
     }
 
 
@@ -177,7 +179,10 @@ def _load(path: Path) -> Dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no {path}, which a model of ELMoForManyLangs has.") from None
+        raise FileNotFoundError(
+            f"There is no {path}, which a model of ELMoForManyLangs has. Training writes it when the perplexity falls; "
+            "where it never was a number, or training stopped before, there is no model yet."
+        ) from None
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
@@ -222,6 +227,7 @@ def _word_encoder(folder: Path, options: BilmOptions) -> Dict[str, Tensor]:
     state = {"embedding.weight": torch.cat([characters.new_zeros(1, cnn.embedding_dim), characters])}
     if cnn.word_dim > 0:
         shape = (len(cnn.symbols.words), cnn.word_dim)
+        _check_width(found, cnn.word_dim, folder)
         state["word_embedding.weight"] = _take(found, "word_emb_layer.embedding.weight", shape, wrong)
     for i, (width, count) in enumerate(cnn.filters):
         shape = (count, cnn.embedding_dim, width)
@@ -237,6 +243,17 @@ def _word_encoder(folder: Path, options: BilmOptions) -> Dict[str, Tensor]:
     state["projection.bias"] = _take(found, "projection.bias", (dim,), wrong)
     _refuse(wrong, folder / TOKEN_EMBEDDER)
     return {f"encoder.{name}": tensor for name, tensor in state.items()}
+
+
+def _check_width(found: Dict[str, Tensor], word_dim: int, folder: Path) -> None:
+    """Training takes the width of the vectors that it is given (`--word_embedding`), not the configuration's."""
+    words = found.get("word_emb_layer.embedding.weight")
+    if words is not None and words.dim() == 2 and words.size(1) != word_dim:
+        raise ValueError(
+            f"{folder / TOKEN_EMBEDDER}: the words have vectors of {words.size(1)}, but the configuration says "
+            f"{word_dim} ('word_dim'), as after a training that was given vectors of another width. Write "
+            f"{words.size(1)} there."
+        )
 
 
 def _lstm_layer(

@@ -11,7 +11,7 @@ from typing import Iterator, List, NamedTuple, Optional
 from elmo_plugin.bilm.importing.bilm_hdf5 import import_hdf5, weight_file_of
 from elmo_plugin.bilm.importing.bilm_tf import import_checkpoint
 from elmo_plugin.bilm.importing.checkpoint import checkpoint_prefix
-from elmo_plugin.bilm.importing.elmoformanylangs import ENCODER, TOKEN_EMBEDDER, import_elmoformanylangs
+from elmo_plugin.bilm.importing.elmoformanylangs import ENCODER, TOKEN_EMBEDDER, WORDS, import_elmoformanylangs
 from elmo_plugin.bilm.importing.imported import ImportedBilm
 from elmo_plugin.bilm.importing.sstable import has_magic
 
@@ -87,7 +87,7 @@ def import_bilm(
 
 
 def _import_folder(folder: Path, settings: SourceSettings) -> ImportedBilm:
-    if (folder / ENCODER).is_file() or (folder / TOKEN_EMBEDDER).is_file():
+    if any((folder / name).is_file() for name in (ENCODER, TOKEN_EMBEDDER, WORDS)):
         given = [name for name, value in zip(settings._fields, settings) if value not in (None, True)]
         if given:
             flags = ", ".join(_FLAGS[name] for name in given)

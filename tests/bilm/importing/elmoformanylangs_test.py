@@ -132,7 +132,7 @@ def test_every_tensor_that_does_not_fit_is_listed(written):
             r"char.dic, line 1: expected an entry, a tab and its id, but found 'a\\tb",
         ),
         ("char.dic", b"a\t0\n", ValueError, "xx.model: The options symbol_cnn .*characters lacks <bos>, <eos>, <oov>"),
-        ("encoder.pkl", None, FileNotFoundError, "There is no .*encoder.pkl"),
+        ("encoder.pkl", None, FileNotFoundError, "There is no .*encoder.pkl, .*there is no model yet"),
         ("encoder.pkl", b"", ValueError, "encoder.pkl can't be read as weights of PyTorch"),
         ("token_embedder.pkl", b"PK\x03\x04 cut", ValueError, "token_embedder.pkl can't be read as weights of PyTorch"),
     ],
@@ -168,8 +168,19 @@ def test_a_pickle_that_would_run_something_is_refused(written, capsys):
 )
 def test_a_model_that_is_no_elmo_is_refused(change, tmp_path):
     folder = write_model(tmp_path / "xx.model", configuration(**change), {})
-    with pytest.raises(ValueError, match="Only 'cnn', with characters, and 'elmo' make an ELMo; such a model can't be"):
+    with pytest.raises(ValueError, match="Only 'cnn', with characters, and 'elmo' make an ELMo; .*Take its vectors"):
         import_elmoformanylangs(folder)
+
+
+def test_vectors_of_another_width_than_the_configuration_says_are_named_with_what_to_write_there(tmp_path):
+    config = configuration(token_embedder__word_dim=9)
+    weights = random_weights(config)
+    folder = write_model(tmp_path / "xx.model", configuration(token_embedder__word_dim=6), weights)
+    with pytest.raises(ValueError, match="the words have vectors of 9, but the configuration says 6 .*Write 9 there"):
+        import_elmoformanylangs(folder)
+    write_model(folder, config, weights)
+    embedder = ElmoEmbedder.from_bilm(import_elmoformanylangs(folder).bilm, state="zero")
+    close(embedder.embed_sentence(SENTENCES[0]), sentence_vectors(SENTENCES[0], config, weights))
 
 
 @pytest.mark.parametrize(

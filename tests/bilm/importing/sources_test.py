@@ -156,6 +156,12 @@ def test_models_of_elmoformanylangs_are_found_in_folders_and_zips(tmp_path):
         import_bilm(folder, SourceSettings(vocabulary_file=folder, with_softmax=False))
 
 
+def test_a_training_of_elmoformanylangs_that_saved_no_weights_is_told_as_what_it_is(tmp_path):
+    folder = write_model(tmp_path / "xx.model", configuration(), {})
+    with pytest.raises(FileNotFoundError, match="There is no .*token_embedder.pkl, .*there is no model yet"):
+        import_bilm(folder)
+
+
 def test_what_is_wrong_in_a_zip_is_told_with_the_zips_name(tmp_path):
     config = configuration()
     folder = write_model(tmp_path / "xx.model", config, random_weights(config))
