@@ -1,7 +1,7 @@
 """`ElmoEmbedder`, as AllenNLP had it until 0.9: sentences to arrays of NumPy."""
 
 from pathlib import Path
-from typing import IO, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import IO, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -141,6 +141,15 @@ class ElmoEmbedder:
         bilm = moved(bilm.requires_grad_(False), chosen)
         reader = SentenceReader(bilm, state, steady, vocabulary, cached_words, invariant, weights)
         self.elmo_bilm = CarryingBilm(reader)
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        if not isinstance(state.get("elmo_bilm"), CarryingBilm):
+            raise ValueError(
+                "This ElmoEmbedder was pickled by AllenNLP 0.9, as it is within taggers that were saved with one, and "
+                "can't be loaded here. Save what is around it without it, and build an ElmoEmbedder from the options "
+                "and weights that it was built from."
+            )
+        self.__dict__.update(state)
 
     def batch_to_embeddings(self, batch: Sequence[Sentence]) -> Tuple[Tensor, Tensor]:
         """

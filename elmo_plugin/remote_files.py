@@ -29,7 +29,8 @@ def local_path(path: PathLike) -> str:
     path = os.fspath(path)
     if "://" not in path:
         return path
-    if find_spec("allennlp") is None:
+    # What stands for AllenNLP where it is not installed (`as_allennlp_0_9.py`) does not fetch.
+    if find_spec("allennlp") is None or not find_spec("allennlp").submodule_search_locations:
         raise ValueError(
             f"{path} is a URL, which only AllenNLP fetches, and that is not installed. Download it and give its path."
         )
