@@ -31,6 +31,8 @@ PACKAGES, NAME = ("allennlp", "allennlp.commands"), "elmo"
 class StatefulElmoEmbedder(ElmoEmbedder):
     """`ElmoEmbedder` that carries its state from batch to batch without being asked to, as AllenNLP 0.9's does."""
 
+    default_state = STATEFUL
+
     def __init__(
         self,
         options_file: PathLike = DEFAULT_OPTIONS_FILE,

@@ -22,6 +22,7 @@ from elmo_plugin.bilm.embedding import (
     steady_state_of,
     vectors_of,
 )
+from elmo_plugin.bilm.importing.allennlp_module import bilm_of_allennlp
 from elmo_plugin.bilm.ops.packed_matrix import FLOAT32
 from elmo_plugin.bilm.out_of_memory import FEWER_AT_ONCE, out_of_memory_as
 from elmo_plugin.bilm.state import BilmState
@@ -74,6 +75,8 @@ class ElmoEmbedder:
 
     `FileNotFoundError`, `ValueError`; `OutOfMemory` (a `RuntimeError`).
     """
+
+    default_state = STEADY
 
     def __init__(
         self,
@@ -143,13 +146,17 @@ class ElmoEmbedder:
         self.elmo_bilm = CarryingBilm(reader)
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        if not isinstance(state.get("elmo_bilm"), CarryingBilm):
-            raise ValueError(
-                "This ElmoEmbedder was pickled by AllenNLP 0.9, as it is within taggers that were saved with one, and "
-                "can't be loaded here. Save what is around it without it, and build an ElmoEmbedder from the options "
-                "and weights that it was built from."
-            )
-        self.__dict__.update(state)
+        """
+        What was pickled here, as it was; of what AllenNLP 0.9 pickled, the biLM, on its device and with the state that
+        this class has where none is named.
+        """
+        if isinstance(state["elmo_bilm"], CarryingBilm):
+            self.__dict__.update(state)
+            return
+        bilm, device = bilm_of_allennlp(state["elmo_bilm"]), next(state["elmo_bilm"].parameters()).device
+        steady = steady_state_of(bilm) if self.default_state == STEADY else None
+        number = -1 if device.index is None else device.index
+        self._start(bilm, self.default_state, "float32", number, device, steady, None, CACHED_WORDS, False, FLOAT32)
 
     def batch_to_embeddings(self, batch: Sequence[Sentence]) -> Tuple[Tensor, Tensor]:
         """

@@ -2,6 +2,7 @@
 Programs that import `allennlp.commands.elmo` run as they are, each in a process of its own.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,32 @@ try:
 except ValueError as error:
     print(error)
 """
+# What AllenNLP 0.9's embedder holds, under the name that its class has in a pickle.
+PICKLED = """
+import pickle, sys
+from types import ModuleType
+import numpy
+import allennlp.commands
+from allennlp.data.token_indexers import ELMoTokenCharactersIndexer
+from allennlp.modules.elmo import _ElmoBiLm
+from elmo_plugin import as_allennlp_0_9
+
+Old = type("ElmoEmbedder", (), {{"__module__": "allennlp.commands.elmo"}})
+module = sys.modules["allennlp.commands.elmo"] = ModuleType("allennlp.commands.elmo")
+module.ElmoEmbedder = Old
+old = Old()
+bilm = _ElmoBiLm("options.json", "weights.hdf5")
+old.indexer, old.elmo_bilm, old.cuda_device = ELMoTokenCharactersIndexer(), bilm, -1
+pickled = pickle.dumps(old)
+
+as_allennlp_0_9.install({state})
+embedder = pickle.loads(pickled)
+again = pickle.loads(pickle.dumps(embedder))
+assert embedder.cuda_device == again.cuda_device == -1
+sentence = ["The", "grass", "is", "green", "."]
+numpy.savez("found", *[embedder.embed_sentence(sentence) for call in range(2)])
+assert type(again) is type(embedder)
+"""
 HIDDEN = """
 import sys
 from importlib.machinery import PathFinder
@@ -107,7 +134,12 @@ def test_another_state_is_refused_and_nothing_is_installed():
     assert "allennlp.commands.elmo" not in sys.modules
 
 
-def test_an_embedder_that_allennlp_pickled_is_refused_with_what_to_do():
-    embedder = ElmoEmbedder.__new__(ElmoEmbedder)
-    with pytest.raises(ValueError, match="pickled by AllenNLP 0.9, .*build an ElmoEmbedder from the options"):
-        embedder.__setstate__({"indexer": None, "elmo_bilm": object(), "cuda_device": -1})
+@pytest.mark.parametrize("state", ["steady", "stateful"])
+def test_an_embedder_that_allennlp_pickled_becomes_one_of_the_state_that_is_asked_for(state, tmp_path):
+    shutil.copy(OPTIONS, tmp_path / "options.json")
+    shutil.copy(WEIGHTS, tmp_path / "weights.hdf5")  # A steady state beside it would not be in the pickle.
+    run(PICKLED.format(state=repr(state)), tmp_path)
+    embedder = ElmoEmbedder(tmp_path / "options.json", tmp_path / "weights.hdf5", state=state)
+    with numpy.load(tmp_path / "found.npz") as arrays:
+        for name in arrays.files:
+            assert_close(arrays[name], embedder.embed_sentence(SENTENCES[0]))

@@ -63,8 +63,8 @@ def import_elmoformanylangs(folder: Path) -> ImportedBilm:
     wrong: List[str] = []
     for direction in ("forward", "backward"):
         for layer in range(options.lstm.num_layers):
-            state.update(_lstm_layer(found, direction, layer, options, wrong))
-    _refuse(wrong, folder / ENCODER)
+            state.update(lstm_layer(found, direction, layer, options, wrong))
+    refuse(wrong, folder / ENCODER)
     bilm.load_state_dict(state)
     left_out = ["classifier.pkl: its softmax does not come along"] if (folder / "classifier.pkl").is_file() else []
     return ImportedBilm(f"the model of ELMoForManyLangs in {folder}", bilm, left_out=tuple(left_out))
@@ -194,7 +194,7 @@ def _load(path: Path) -> Dict[str, Tensor]:
     return {name: value.float() for name, value in content.items()}
 
 
-def _take(found: Dict[str, Tensor], name: str, shape: Tuple[int, ...], wrong: List[str]) -> Tensor:
+def take(found: Dict[str, Tensor], name: str, shape: Tuple[int, ...], wrong: List[str]) -> Tensor:
     """A tensor; where it is not there as it should be, says so in `wrong` and gives zeros."""
     tensor = found.get(name)
     if tensor is None:
@@ -208,7 +208,7 @@ def _take(found: Dict[str, Tensor], name: str, shape: Tuple[int, ...], wrong: Li
     return torch.zeros(shape)
 
 
-def _refuse(wrong: List[str], path: Path) -> None:
+def refuse(wrong: List[str], path: Path) -> None:
     if wrong:
         lines = "\n  ".join(wrong)
         raise ValueError(
@@ -223,25 +223,21 @@ def _word_encoder(folder: Path, options: BilmOptions) -> Dict[str, Tensor]:
     cnn, dim = options.char_cnn, options.projection_dim
     assert cnn is not None and cnn.symbols is not None
     size = cnn.num_filters
-    characters = _take(found, "char_emb_layer.embedding.weight", (cnn.num_ids - 1, cnn.embedding_dim), wrong)
+    characters = take(found, "char_emb_layer.embedding.weight", (cnn.num_ids - 1, cnn.embedding_dim), wrong)
     state = {"embedding.weight": torch.cat([characters.new_zeros(1, cnn.embedding_dim), characters])}
     if cnn.word_dim > 0:
         shape = (len(cnn.symbols.words), cnn.word_dim)
         _check_width(found, cnn.word_dim, folder)
-        state["word_embedding.weight"] = _take(found, "word_emb_layer.embedding.weight", shape, wrong)
+        state["word_embedding.weight"] = take(found, "word_emb_layer.embedding.weight", shape, wrong)
     for i, (width, count) in enumerate(cnn.filters):
         shape = (count, cnn.embedding_dim, width)
-        state[f"convolutions.{i}.weight"] = _take(found, f"convolutions.{i}.weight", shape, wrong)
-        state[f"convolutions.{i}.bias"] = _take(found, f"convolutions.{i}.bias", (count,), wrong)
+        state[f"convolutions.{i}.weight"] = take(found, f"convolutions.{i}.weight", shape, wrong)
+        state[f"convolutions.{i}.bias"] = take(found, f"convolutions.{i}.bias", (count,), wrong)
     for k in range(cnn.num_highway):
-        weight = _take(found, f"highways._layers.{k}.weight", (2 * size, size), wrong)
-        bias = _take(found, f"highways._layers.{k}.bias", (2 * size,), wrong)
-        for part, tensor in (("weight", weight), ("bias", bias)):
-            state[f"highways.{k}.transform.{part}"] = tensor[:size]
-            state[f"highways.{k}.carry.{part}"] = -tensor[size:]
-    state["projection.weight"] = _take(found, "projection.weight", (dim, size + cnn.word_dim), wrong)
-    state["projection.bias"] = _take(found, "projection.bias", (dim,), wrong)
-    _refuse(wrong, folder / TOKEN_EMBEDDER)
+        state.update(highway_layer(found, "highways", k, size, wrong))
+    state["projection.weight"] = take(found, "projection.weight", (dim, size + cnn.word_dim), wrong)
+    state["projection.bias"] = take(found, "projection.bias", (dim,), wrong)
+    refuse(wrong, folder / TOKEN_EMBEDDER)
     return {f"encoder.{name}": tensor for name, tensor in state.items()}
 
 
@@ -256,22 +252,33 @@ def _check_width(found: Dict[str, Tensor], word_dim: int, folder: Path) -> None:
         )
 
 
-def _lstm_layer(
+def highway_layer(found: Dict[str, Tensor], prefix: str, k: int, size: int, wrong: List[str]) -> Dict[str, Tensor]:
+    """The parameters of a highway layer; `size` is its width."""
+    weight = take(found, f"{prefix}._layers.{k}.weight", (2 * size, size), wrong)
+    bias = take(found, f"{prefix}._layers.{k}.bias", (2 * size,), wrong)
+    state = {}
+    for part, tensor in (("weight", weight), ("bias", bias)):
+        state[f"highways.{k}.transform.{part}"] = tensor[:size]
+        state[f"highways.{k}.carry.{part}"] = -tensor[size:]
+    return state
+
+
+def lstm_layer(
     found: Dict[str, Tensor], direction: str, layer: int, options: BilmOptions, wrong: List[str]
 ) -> Dict[str, Tensor]:
     """The parameters of a layer of one direction."""
     dim, cell_dim = options.projection_dim, options.lstm.cell_dim
     theirs, ours = f"{direction}_layer_{layer}", f"{direction}_lstm.layers.{layer}"
-    bias = _reordered(_take(found, f"{theirs}.state_linearity.bias", (4 * cell_dim,), wrong), cell_dim)
+    bias = _reordered(take(found, f"{theirs}.state_linearity.bias", (4 * cell_dim,), wrong), cell_dim)
     bias[2 * cell_dim : 3 * cell_dim] -= 1.0
     gates = (4 * cell_dim, dim)
-    of_input = _take(found, f"{theirs}.input_linearity.weight", gates, wrong)
-    of_state = _take(found, f"{theirs}.state_linearity.weight", gates, wrong)
+    of_input = take(found, f"{theirs}.input_linearity.weight", gates, wrong)
+    of_state = take(found, f"{theirs}.state_linearity.weight", gates, wrong)
     return {
         f"{ours}.weight_input": _reordered(of_input, cell_dim),
         f"{ours}.weight_recurrent": _reordered(of_state, cell_dim),
         f"{ours}.bias": bias,
-        f"{ours}.weight_projection": _take(found, f"{theirs}.state_projection.weight", (dim, cell_dim), wrong),
+        f"{ours}.weight_projection": take(found, f"{theirs}.state_projection.weight", (dim, cell_dim), wrong),
     }
 
 
