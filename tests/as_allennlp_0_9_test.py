@@ -128,7 +128,8 @@ def test_it_runs_where_allennlp_is_not_installed_and_fetches_nothing_there(tmp_p
     assert "weights.hdf5 is a URL, which only AllenNLP fetches, and that is not installed" in answer
 
 
-def test_another_state_is_refused_and_nothing_is_installed():
+def test_another_state_is_refused_and_nothing_is_installed(monkeypatch):
+    monkeypatch.delitem(sys.modules, "allennlp.commands.elmo", raising=False)
     with pytest.raises(ValueError, match="`state` must be one of steady, stateful, but it is 'zero'"):
         as_allennlp_0_9.install("zero")
     assert "allennlp.commands.elmo" not in sys.modules
