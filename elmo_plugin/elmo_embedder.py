@@ -162,7 +162,7 @@ class ElmoEmbedder:
         """
         # Returns
 
-        Layers, zeros where there is no word, and which words there are.
+        Layers, zeros where there is no word, and 1 where there is one, as numbers (`int64`), as AllenNLP 0.9 had it.
         Shapes: (batch_size, num_representations, num_tokens, representation_dim), (batch_size, num_tokens)
 
         # Raises
@@ -175,7 +175,7 @@ class ElmoEmbedder:
         with out_of_memory_as(FEWER_AT_ONCE):
             representations = self.elmo_bilm.read(batch)
             layers = [representations.without_boundaries(layer) for layer in representations.layers]
-            return torch.stack(layers, dim=1), representations.mask[:, 2:]
+            return torch.stack(layers, dim=1), representations.mask[:, 2:].long()
 
     def embed_sentence(self, sentence: Sentence) -> numpy.ndarray:
         """Shape: (num_representations, num_tokens, representation_dim)"""

@@ -71,9 +71,10 @@ def test_all_ways_to_embed_give_the_same_vectors_in_the_order_of_the_sentences()
     assert_all_close(list(elmo.embed_sentences(SENTENCES, token_budget=30)), alone)
     layers, mask = elmo.batch_to_embeddings(SENTENCES)
     assert layers.shape == (24, 3, max(map(len, SENTENCES)), 32)
-    assert mask.sum(dim=1).tolist() == [len(sentence) for sentence in SENTENCES]
+    # Old programs reckon with it, `1 - mask` say.
+    assert mask.dtype == torch.int64 and mask.sum(dim=1).tolist() == [len(sentence) for sentence in SENTENCES]
     assert_all_close([layer[:, : len(s)].numpy() for layer, s in zip(layers, SENTENCES)], alone)
-    assert not layers[~mask.unsqueeze(1).expand(-1, 3, -1)].any()
+    assert not layers[(1 - mask).bool().unsqueeze(1).expand(-1, 3, -1)].any()
 
 
 def test_a_batch_without_a_sentence_has_no_layers():

@@ -59,7 +59,7 @@ class CarryingBilm(nn.Module):
         # Returns
 
         `activations` : `num_representations` times (batch_size, num_tokens + 2, representation_dim)
-        `mask` : Shape: (batch_size, num_tokens + 2)
+        `mask` : 1 where there is a word, else 0; `int64`, as in AllenNLP 0.9. Shape: (batch_size, num_tokens + 2)
 
         # Raises
 
@@ -78,7 +78,7 @@ class CarryingBilm(nn.Module):
             with self.reader.rows_apart():
                 representations, after = self.bilm.represent(inputs, before)
             self.carried = state_after(self.reader.policy, self.carried, after)
-        return {"activations": representations.layers, "mask": representations.mask}
+        return {"activations": representations.layers, "mask": representations.mask.long()}
 
     def create_cached_cnn_embeddings(self, tokens: List[str]) -> None:
         """Computes words' vectors now rather than when they are met; as many as are remembered at all."""
