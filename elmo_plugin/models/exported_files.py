@@ -77,6 +77,11 @@ def usage(directory: Path, options: BilmOptions) -> str:
             f"AllenNLP's own Elmo (elmo_token_embedder) can't read these files: {'; '.join(obstacles)}. The embedder "
             "elmo can."
         )
+    if options.lstm.cell_dim == options.projection_dim:
+        lines.append(
+            "bilm-tf has no projections where 'dim' is 'projection_dim', and passes over those of these files (W_P_0): "
+            "unless the model came from it, it reads another one."
+        )
     return "\n".join(lines)
 
 

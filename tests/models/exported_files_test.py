@@ -66,6 +66,13 @@ def test_a_width_of_words_other_than_50_is_in_the_indexer_and_the_warning(tmp_pa
     assert 'the indexer {"type": "elmo_character_ids"};' in text and "can't read" not in text
 
 
+def test_a_model_that_bilm_tf_reads_otherwise_says_so(tmp_path):
+    options = variant("two layers")
+    assert "bilm-tf" not in usage(tmp_path, BilmOptions.from_dict(options))
+    options["lstm"]["dim"] = options["lstm"]["projection_dim"]
+    assert "passes over those of these files (W_P_0)" in usage(tmp_path, BilmOptions.from_dict(options))
+
+
 def test_a_model_of_word_ids_is_no_embedder_of_a_configuration(tmp_path):
     text = usage(tmp_path, BilmOptions.from_dict(variant("word ids")))
     assert "elmo_character_ids" not in text and "which no indexer makes" in text
