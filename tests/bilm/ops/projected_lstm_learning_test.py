@@ -130,7 +130,8 @@ def test_a_row_goes_back_with_the_same_bits_alone():
     for row, num_steps in enumerate([4, 3, 3, 2, 2]):
         places = [sum(rows[:step]) + row for step in range(num_steps)]
         own = slice(row, row + 1)
-        of_row = joined._replace(hidden=joined.hidden[:, own], memory=joined.memory[:, own])
+        states = {"hidden": joined.hidden[:, own], "memory": joined.memory[:, own]}
+        of_row = joined._replace(vectors=joined.vectors[:, places], **states)
         own_buffers = Buffers(*(tensor[:, places] for tensor in buffers))
         own_slopes = Slopes(*(x[:, places] for x in slopes[:2]), *(x[:, own] for x in slopes[2:]))
         alone = run_steps(of_row, own_buffers, own_slopes, [1] * num_steps)
