@@ -52,6 +52,7 @@ def steps_forward(
     projection_clip: Optional[float],
 ) -> None:
     """As `projected_lstm_buffered_steps.steps_forward`."""
+    _check(joined, buffers, state, None, rows)
     # A library's product with a bias begins by copying that; the steps add it.
     for gates, vectors, weight in zip(buffers.gates, joined.vectors, joined.weight_input):
         torch.mm(vectors, weight.t(), out=gates)
@@ -72,11 +73,12 @@ def steps_back(
     projection_clip: Optional[float],
 ) -> None:
     """As `projected_lstm_buffered_steps.steps_back`."""
+    before = State(*(rows_apart(*tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
+    _check(joined, buffers, before, slopes, rows)
     panels = [
         (PanelMatrix(recurrent.t()), PanelMatrix(projection.t()))
         for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
     ]
-    before = State(*(rows_apart(*tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
     run = program().elmo_steps_back
     _run(run, buffers, joined.bias, before, panels, slopes, rows, (cell_clip, projection_clip))
 
@@ -94,8 +96,7 @@ def _run(
     rows: List[int],
     clips: Tuple[Optional[float], Optional[float]],
 ) -> None:
-    """Each tensor is written to where it lies."""
-    _check(buffers, bias, state, panels, slopes, rows)
+    """Each tensor is written to where it lies; they have been checked."""
     (num_chains, batch_size, cell_dim), num_threads = state.memory.shape, torch.get_num_threads()
     at_work = state.memory.new_empty(num_chains, num_threads, 4, batch_size, WIDTH)
     described = []
@@ -114,14 +115,7 @@ def _run(
         run(len(some), (_Learning * len(some))(*some), ctypes.byref(sizes), num_threads)
 
 
-def _check(
-    buffers: Buffers,
-    bias: Tensor,
-    state: State,
-    panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
-    slopes: Optional[Slopes],
-    rows: List[int],
-) -> None:
+def _check(joined: Joined, buffers: Buffers, state: State, slopes: Optional[Slopes], rows: List[int]) -> None:
     num_chains, batch_size, cell_dim = state.memory.shape
     dim, num_tokens = state.hidden.size(2), sum(rows)
     of_rows = {"hidden": (num_chains, batch_size, dim), "memory": (num_chains, batch_size, cell_dim)}
@@ -131,16 +125,17 @@ def _check(
     expected = [(name, tensor, shapes[name]) for name, tensor in given.items()]
     if slopes is not None:
         expected += [(f"slopes.{name}", tensor, shapes[name]) for name, tensor in slopes._asdict().items()]
-    check_tensors([("bias", bias, (num_chains, 4 * cell_dim)), *expected])
+    wide, of_inputs = 4 * cell_dim, joined.vectors.size(2)
+    of_joined: List[Tuple[int, ...]] = [(num_tokens, of_inputs), (wide, of_inputs), (wide,)]
+    of_joined += [(batch_size, dim), (batch_size, cell_dim), (wide, dim), (dim, cell_dim)]
+    named = [(name, tensor, (num_chains, *shape)) for (name, tensor), shape in zip(joined._asdict().items(), of_joined)]
+    check_tensors([*named, *expected])
     for name, tensor, (*_, num_rows, width) in expected:
         strides = num_rows * (width + WIDTH), width + WIDTH, 1
         if tensor.dtype != torch.float32 or tensor.numel() > 0 and tensor.stride() != strides:
             raise ValueError(f"`{name}` should be of float32 and its rows {WIDTH} numbers apart, but it is not.")
-    wanted = 4 * cell_dim * dim, dim * cell_dim
-    for pair in panels:
-        found = tuple(matrix.panels.numel() for matrix in pair)
-        if found != wanted:
-            raise ValueError(f"Weights should have {wanted[0]} and {wanted[1]} numbers, but they have {found}.")
+    if cell_dim % WIDTH != 0 or dim % WIDTH != 0:
+        raise ValueError(f"Widths should be multiples of {WIDTH}, but they are {cell_dim} and {dim}.")
     are_of_batch = all(0 < num_rows <= batch_size for num_rows in rows)
     if not are_of_batch or rows != sorted(rows, reverse=True):
         raise ValueError(f"`rows` should be from 1 to {batch_size} and never increase, but they are {rows}.")

@@ -233,8 +233,17 @@ def test_what_does_not_fit_together_is_refused_before_it_is_read():
             there(buffers=buffers._replace(memories=other))
     with pytest.raises(ValueError, match=r"`hidden` should have the shape \(2, 3, 16\), but it has \(2, 2, 16\)"):
         there(state=states._replace(hidden=states.hidden[:, 1:]))
-    with pytest.raises(ValueError, match=r"Weights should have 2048 and 512 numbers, but they have \(1024, 512\)"):
-        there(joined=joined._replace(weight_recurrent=joined.weight_recurrent[:, :64]))
+    for name, wrong in [
+        ("vectors", joined.vectors[:, 1:]),
+        ("weight_input", joined.weight_input[:, :64]),
+        ("weight_recurrent", joined.weight_recurrent[:, :64]),
+        ("weight_projection", joined.weight_projection.transpose(1, 2)),
+    ]:
+        with pytest.raises(ValueError, match=f"`{name}` should have the shape .*, but it has"):
+            there(joined=joined._replace(**{name: wrong}))
+    with pytest.raises(ValueError, match="Widths should be multiples of 16, but they are 32 and 24"):
+        gates, *others = (tensor.float() for tensor in random_inputs((1, [1], 32, 24)))
+        learning(gates, [1], *others, None, None)
     for wrong in ([2, 3], [4, 1], [5, 0]):
         with pytest.raises(ValueError, match="`rows` should be from 1 to 3 and never increase"):
             there(rows=wrong)
