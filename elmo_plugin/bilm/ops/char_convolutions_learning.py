@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from elmo_plugin.bilm.characters import MASK_ID
 from elmo_plugin.bilm.ops.char_convolutions_compiled import Words, maxima_of
-from elmo_plugin.bilm.ops.compiled_program import program, rows_apart
+from elmo_plugin.bilm.ops.compiled_program import laid_apart, program, rows_apart
 
 
 def char_convolutions_learning(
@@ -50,8 +50,7 @@ class _Maxima(torch.autograd.Function):
     def backward(ctx, of_maxima: Tensor) -> Tuple[Optional[Tensor], ...]:
         characters, embedded, positions, *weights = ctx.saved_tensors
         needs_embedding, *need_weights = ctx.needs_input_grad[1:]
-        # Laid out as the positions are.
-        slopes = rows_apart(*of_maxima.shape).copy_(of_maxima)
+        embedded, positions, slopes = embedded.contiguous(), laid_apart(positions), laid_apart(of_maxima)
         of_embedded = torch.zeros_like(embedded) if needs_embedding else None
         # Shapes: (number of filters, width, embedding_dim)
         filters = [weight.transpose(1, 2).contiguous() for weight in weights]

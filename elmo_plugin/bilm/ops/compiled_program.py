@@ -83,6 +83,15 @@ def rows_apart(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(*shape[:-1], shape[-1] + WIDTH, dtype=dtype)[..., : shape[-1]]
 
 
+def laid_apart(tensor: Tensor) -> Tensor:
+    """
+    `tensor` if it lies as `rows_apart` has it, else a copy that does: what was saved for the way back may come back in
+    another layout (`torch.autograd.graph.saved_tensors_hooks`).
+    """
+    expected = torch.empty(*tensor.shape[:-1], tensor.size(-1) + WIDTH, device="meta").stride()
+    return tensor if tensor.stride() == expected else rows_apart(*tensor.shape, dtype=tensor.dtype).copy_(tensor)
+
+
 def program() -> Any:
     """
     # Raises

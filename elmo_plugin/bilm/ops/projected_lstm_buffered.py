@@ -94,7 +94,9 @@ class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, *of_results: Tensor) -> Tuple[Optional[Tensor], ...]:
-        joined, others = Joined(*ctx.saved_tensors[:_NUM_PARTS]), ctx.saved_tensors[_NUM_PARTS:]
+        # Asked for once: where activations are computed anew (`torch.utils.checkpoint`), a second time is refused.
+        saved = ctx.saved_tensors
+        joined, others = Joined(*saved[:_NUM_PARTS]), saved[_NUM_PARTS:]
         buffers, outputs = Buffers(*others[:5]), others[5:]
         new = ctx.steps.new
         of_all = [new(one[0], (len(outputs), *one[0].shape)) for one in (of_results[k::3] for k in range(3))]

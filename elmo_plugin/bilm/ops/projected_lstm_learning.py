@@ -16,7 +16,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, program, rows_apart
+from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, laid_apart, program, rows_apart
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import Steps, projected_lstms_buffered
 from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Joined, Slopes, State
@@ -73,6 +73,7 @@ def steps_back(
     projection_clip: Optional[float],
 ) -> None:
     """As `projected_lstm_buffered_steps.steps_back`."""
+    buffers = Buffers(*map(laid_apart, buffers))
     before = State(*(rows_apart(*tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
     _check(joined, buffers, before, slopes, rows)
     panels = [

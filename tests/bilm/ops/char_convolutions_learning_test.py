@@ -82,6 +82,17 @@ def test_only_some_of_the_inputs_may_need_gradients_and_one_can_go_back_twice(ne
 
 
 @runs_here
+def test_what_is_kept_may_come_back_in_another_layout():
+    characters, (embedding, weights, biases) = characters_of(WORDS["words"]), random_floats(SOME, dim=16)
+    leaves, results = [tensor.requires_grad_() for tensor in (embedding, *weights)], []
+    for keep in (lambda kept: kept, lambda kept: kept.clone(), lambda kept: kept.mT.contiguous().mT):
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept):
+            features = char_convolutions_learning(characters, embedding, weights, biases)
+        results.append(torch.autograd.grad(features.square().sum(), leaves))
+    assert all(torch.equal(one, other) for found in results[1:] for one, other in zip(found, results[0]))
+
+
+@runs_here
 def test_the_masked_character_gets_no_gradient():
     characters, inputs = characters_of(WORDS["words"]), random_floats(SOME)
     of_embedding = run(char_convolutions_learning, characters, inputs, torch.float32)[1]

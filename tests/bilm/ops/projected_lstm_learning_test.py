@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from elmo_plugin.bilm.ops import dispatch
 from elmo_plugin.bilm.ops import projected_lstm_buffered as buffered
@@ -203,6 +204,27 @@ def test_what_is_not_a_number_is_passed_on(part):
     (exact, found) = (run(one, inputs, [4, 4, 4], (3.0, 3.0), dtype=torch.float32) for one in (plain, learning))
     for one, other in zip(found[:3], exact[:3]):
         assert torch.equal(one.isnan(), other.isnan()) and other.isnan().any()
+
+
+@runs_here
+@pytest.mark.parametrize("recurrence", [projected_lstms_buffered, projected_lstms_learning])
+def test_what_is_kept_may_be_computed_anew_or_come_back_in_another_layout(recurrence):
+    chains = from_inputs([Chain(*(tensor.float().requires_grad_() for tensor in floats(RAGGED)))])
+    leaves = [*chains[0].input_gates, *chains[0][1:]]
+    leaves = [tensor for tensor in leaves if tensor.requires_grad]
+
+    def outputs():
+        return recurrence(chains, RAGGED[0], 0.4, 0.2)[0].outputs
+
+    def gradients(found):
+        return torch.autograd.grad(found.square().sum(), leaves)
+
+    expected = gradients(outputs())
+    anew = gradients(checkpoint(outputs, use_reentrant=False))
+    with torch.autograd.graph.saved_tensors_hooks(lambda kept: kept.clone(), lambda kept: kept):
+        moved = gradients(outputs())
+    for found in (anew, moved):
+        assert all(torch.equal(one, other) for one, other in zip(found, expected))
 
 
 @runs_here
