@@ -99,8 +99,9 @@ def has_own_kernels(device: torch.device, state: torch.dtype) -> bool:
 
 def is_compiled(weight_projection: Tensor) -> bool:
     """
-    Whether the recurrence of a layer with such a projection, shape (projection_dim, cell_dim), is to run in
-    `ops.projected_lstm_compiled` where it only reads: where that can, and unless `"plain"` or `"fast"` is forced.
+    Whether the recurrence of a layer with such a projection, shape (projection_dim, cell_dim), is to run in the program
+    in C (`ops.projected_lstm_compiled` where it only reads, `ops.projected_lstm_learning` where something is learned):
+    where that can, and unless `"plain"` or `"fast"` is forced.
     """
     return _forced.get() in (None, FIXED) and compiled_lstm.is_for(weight_projection)
 
