@@ -1,4 +1,4 @@
-/* Activations of gates, eight numbers at a time. */
+/* Activations of gates, and cells, eight numbers at a time. */
 
 #ifndef ELMO_ACTIVATIONS_H
 #define ELMO_ACTIVATIONS_H
@@ -38,6 +38,25 @@ INLINE __m256 hyperbolic_tangent(__m256 x) {
 
 INLINE __m256 clipped(__m256 x, __m256 bound) {
     return _mm256_max_ps(_mm256_sub_ps(_mm256_setzero_ps(), bound), _mm256_min_ps(bound, x));
+}
+
+/* What becomes of the gates of eight cells; `after` is before the clip, `memory` behind it. */
+struct cell {
+    __m256 input, candidate, forget, output, after, memory, squashed, exposed;
+};
+
+/* gates: before their activations; before: the memory before the step. */
+INLINE struct cell cell_of(const __m256 *gates, __m256 before, __m256 bound) {
+    struct cell cell;
+    cell.input = sigmoid(gates[0]);
+    cell.candidate = hyperbolic_tangent(gates[1]);
+    cell.forget = sigmoid(gates[2]);
+    cell.output = sigmoid(gates[3]);
+    cell.after = _mm256_fmadd_ps(cell.forget, before, _mm256_mul_ps(cell.input, cell.candidate));
+    cell.memory = clipped(cell.after, bound);
+    cell.squashed = hyperbolic_tangent(cell.memory);
+    cell.exposed = _mm256_mul_ps(cell.output, cell.squashed);
+    return cell;
 }
 
 #endif

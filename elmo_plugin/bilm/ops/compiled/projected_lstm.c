@@ -52,14 +52,9 @@ static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_st
             __m256 sums[4];
             for (int gate = 0; gate < 4; gate++)
                 sums[gate] = _mm256_add_ps(_mm256_loadu_ps(own + gate * gate_stride), biases[gate]);
-            __m256 input = sigmoid(sums[0]);
-            __m256 candidate = hyperbolic_tangent(sums[1]);
-            __m256 forget = sigmoid(sums[2]);
-            __m256 output = sigmoid(sums[3]);
-            __m256 after = _mm256_fmadd_ps(forget, _mm256_loadu_ps(kept), _mm256_mul_ps(input, candidate));
-            after = clipped(after, bound);
-            _mm256_storeu_ps(kept, after);
-            _mm256_storeu_ps(exposed + row * exposed_stride + half, _mm256_mul_ps(output, hyperbolic_tangent(after)));
+            const struct cell cell = cell_of(sums, _mm256_loadu_ps(kept), bound);
+            _mm256_storeu_ps(kept, cell.memory);
+            _mm256_storeu_ps(exposed + row * exposed_stride + half, cell.exposed);
         }
     }
 }

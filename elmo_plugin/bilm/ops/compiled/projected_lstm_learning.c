@@ -79,20 +79,15 @@ static FAST void cells_there(int64_t num_rows, const float *sums, const struct l
                 const __m256 sum = _mm256_loadu_ps(sums + gate * between + row * WIDTH + half);
                 own[gate] = _mm256_add_ps(sum, biases[gate]);
             }
-            const __m256 input = sigmoid(own[0]), candidate = hyperbolic_tangent(own[1]);
-            const __m256 forget = sigmoid(own[2]), output = sigmoid(own[3]);
-            _mm256_storeu_ps(gates, input);
-            _mm256_storeu_ps(gates + cell_dim, candidate);
-            _mm256_storeu_ps(gates + 2 * cell_dim, forget);
-            _mm256_storeu_ps(gates + 3 * cell_dim, output);
-            const __m256 before = _mm256_loadu_ps(cells.memory + place);
-            const __m256 after = _mm256_fmadd_ps(forget, before, _mm256_mul_ps(input, candidate));
-            const __m256 kept = clipped(after, bound), squashed = hyperbolic_tangent(kept);
-            const __m256 exposed = _mm256_mul_ps(output, squashed);
-            _mm256_storeu_ps(cells.memories + place, after);
-            _mm256_storeu_ps(cells.memory + place, kept);
-            _mm256_storeu_ps(cells.squashed + place, squashed);
-            _mm256_storeu_ps(cells.exposed + place, exposed);
+            const struct cell cell = cell_of(own, _mm256_loadu_ps(cells.memory + place), bound);
+            _mm256_storeu_ps(gates, cell.input);
+            _mm256_storeu_ps(gates + cell_dim, cell.candidate);
+            _mm256_storeu_ps(gates + 2 * cell_dim, cell.forget);
+            _mm256_storeu_ps(gates + 3 * cell_dim, cell.output);
+            _mm256_storeu_ps(cells.memories + place, cell.after);
+            _mm256_storeu_ps(cells.memory + place, cell.memory);
+            _mm256_storeu_ps(cells.squashed + place, cell.squashed);
+            _mm256_storeu_ps(cells.exposed + place, cell.exposed);
         }
     }
 }
