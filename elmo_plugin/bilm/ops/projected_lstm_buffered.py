@@ -29,6 +29,7 @@ from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput, hidden_befor
 from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import (
     MAX_NUMBERS_IN_STEP,
     Buffers,
+    Clips,
     Joined,
     Slopes,
     State,
@@ -48,8 +49,8 @@ class Steps(NamedTuple):
     """
 
     new: Callable[[Tensor, Sequence[int]], Tensor]
-    forward: Callable[[Joined, Buffers, State, List[int], Optional[float], Optional[float]], None]
-    back: Callable[[Slopes, Joined, Buffers, List[int], Optional[float], Optional[float]], None]
+    forward: Callable[[Joined, Buffers, State, List[int], Clips], None]
+    back: Callable[[Slopes, Joined, Buffers, List[int], Clips], None]
 
 
 BY_TORCH = Steps(torch.Tensor.new_empty, steps_forward, steps_back)
@@ -77,11 +78,11 @@ def projected_lstms_buffered(
 
 class _ProjectedLstms(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, steps: Steps, rows: List[int], clips: Tuple[Optional[float], Optional[float]], *tensors: Tensor):
+    def forward(ctx, steps: Steps, rows: List[int], clips: Clips, *tensors: Tensor):
         joined = Joined(*(_joined(tensors[part::_NUM_PARTS]) for part in range(_NUM_PARTS)))
         state = State(*(steps.new(tensor, tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
         buffers = _new_buffers(steps, state, sum(rows))
-        steps.forward(joined, buffers, state, rows, *clips)
+        steps.forward(joined, buffers, state, rows, clips)
         results: List[Tensor] = []
         for projected, *last in zip(buffers.projected, *state):
             outputs = torch.empty_like(projected)
@@ -103,7 +104,7 @@ class _ProjectedLstms(torch.autograd.Function):
         slopes = Slopes(new(buffers.gates, buffers.gates.shape), *of_all)
         for index, of_result in enumerate(of_results):
             of_all[index % 3][index // 3].copy_(of_result)
-        ctx.steps.back(slopes, joined, buffers, ctx.rows, *ctx.clips)
+        ctx.steps.back(slopes, joined, buffers, ctx.rows, ctx.clips)
         of_tensors: List[Optional[Tensor]] = []
         for index, output in enumerate(outputs):
             own = (type(parts)(*(tensor[index] for tensor in parts)) for parts in (slopes, joined, buffers))

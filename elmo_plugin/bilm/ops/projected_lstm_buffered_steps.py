@@ -1,7 +1,7 @@
 """The steps of `projected_lstm_buffered` by torch's operations: there, leaving behind what is needed back, and back."""
 
 import math
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,10 @@ MAX_COLUMNS = 4096
 # Up to so many numbers torch works on a single core (its `GRAIN_SIZE`). Chains whose steps are larger gain nothing in
 # step; they were seen to take 5 % longer.
 MAX_NUMBERS_IN_STEP = 32768
+
+
+# Of the memory and of the projection; `None` where there is none.
+Clips = Tuple[Optional[float], Optional[float]]
 
 
 class Joined(NamedTuple):
@@ -90,14 +94,7 @@ def first_rows(shared: Tensor, rows: Sequence[int], dim: int = 1) -> List[Tensor
     return [views[num_rows] for num_rows in rows]
 
 
-def steps_forward(
-    joined: Joined,
-    buffers: Buffers,
-    state: State,
-    rows: List[int],
-    cell_clip: Optional[float],
-    projection_clip: Optional[float],
-) -> None:
+def steps_forward(joined: Joined, buffers: Buffers, state: State, rows: List[int], clips: Clips) -> None:
     """
     Fills in `buffers`, and brings `state` from before the first step to behind each row's last.
 
@@ -106,6 +103,7 @@ def steps_forward(
     rows : of each step, steps without rows left out.
     """
     torch.baddbmm(joined.bias.unsqueeze(1), joined.vectors, joined.weight_input.transpose(1, 2), out=buffers.gates)
+    cell_clip, projection_clip = clips
     recurrent, projection = joined.weight_recurrent.transpose(1, 2), joined.weight_projection.transpose(1, 2)
     width = MAX_COLUMNS if buffers.gates.size(2) <= MAX_COLUMNS else MAX_COLUMNS // 4
     columns = zip(*(in_turn(part, rows) for part in buffers.gates.split(width, dim=2)))
@@ -150,18 +148,11 @@ def clip_into(out: Tensor, values: Tensor, clip: Optional[float]) -> None:
         out.copy_(values)
 
 
-def steps_back(
-    slopes: Slopes,
-    joined: Joined,
-    buffers: Buffers,
-    rows: List[int],
-    cell_clip: Optional[float],
-    projection_clip: Optional[float],
-) -> None:
+def steps_back(slopes: Slopes, joined: Joined, buffers: Buffers, rows: List[int], clips: Clips) -> None:
     """Fills in `slopes`, from what `steps_forward` has left in `buffers`."""
     # For one step. Shapes: (num_chains, batch_size, cell_dim)
     before, of_exposed, scratch = (torch.empty_like(joined.memory) for _ in range(3))
-    bound, projection_bound = (_just_beyond(clip, before.dtype) for clip in (cell_clip, projection_clip))
+    bound, projection_bound = (_just_beyond(clip, before.dtype) for clip in clips)
     gates, of_gates = buffers.gates.chunk(4, dim=2), slopes.gates.chunk(4, dim=2)
     kept = list(zip(*(in_turn(tensor, rows) for tensor in (*of_gates, *gates, buffers.memories, buffers.squashed))))
     shared = list(zip(*(first_rows(tensor, rows) for tensor in (scratch, before, of_exposed, slopes.memory))))
@@ -173,7 +164,7 @@ def steps_back(
         of_projected.add_(of_hidden[number])
         _clip_backward(of_projected, projected, projection_bound)
         torch.bmm(of_projected, joined.weight_projection, out=shared[number][2])
-        clip_into(shared[number][1], memories[number][:, : rows[number]], cell_clip if number > 0 else None)
+        clip_into(shared[number][1], memories[number][:, : rows[number]], clips[0] if number > 0 else None)
         _cell_backward(*kept[number], *shared[number], bound)
         torch.bmm(of_step, joined.weight_recurrent, out=of_hidden[number])
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from elmo_plugin.bilm.ops.compiled_program import WIDTH, PanelMatrix, check_tensors, laid_apart, program, rows_apart
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered import Steps, projected_lstms_buffered
-from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Joined, Slopes, State
+from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import Buffers, Clips, Joined, Slopes, State
 from elmo_plugin.bilm.ops.projected_lstm_compiled import MAX_CHAINS
 
 
@@ -43,14 +43,7 @@ def new(_: Tensor, shape: Sequence[int]) -> Tensor:
     return rows_apart(*shape)
 
 
-def steps_forward(
-    joined: Joined,
-    buffers: Buffers,
-    state: State,
-    rows: List[int],
-    cell_clip: Optional[float],
-    projection_clip: Optional[float],
-) -> None:
+def steps_forward(joined: Joined, buffers: Buffers, state: State, rows: List[int], clips: Clips) -> None:
     """As `projected_lstm_buffered_steps.steps_forward`."""
     _check(joined, buffers, state, None, rows)
     # A library's product with a bias begins by copying that; the steps add it.
@@ -60,28 +53,19 @@ def steps_forward(
         (PanelMatrix(recurrent, num_gates=4), PanelMatrix(projection))
         for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
     ]
-    run = program().elmo_steps_there
-    _run(run, buffers, joined.bias.contiguous(), state, panels, None, rows, (cell_clip, projection_clip))
+    _run(program().elmo_steps_there, buffers, joined.bias.contiguous(), state, panels, None, rows, clips)
 
 
-def steps_back(
-    slopes: Slopes,
-    joined: Joined,
-    buffers: Buffers,
-    rows: List[int],
-    cell_clip: Optional[float],
-    projection_clip: Optional[float],
-) -> None:
+def steps_back(slopes: Slopes, joined: Joined, buffers: Buffers, rows: List[int], clips: Clips) -> None:
     """As `projected_lstm_buffered_steps.steps_back`."""
     buffers = Buffers(*map(laid_apart, buffers))
-    before = State(*(rows_apart(*tensor.shape).copy_(tensor) for tensor in (joined.hidden, joined.memory)))
+    before = State(laid_apart(joined.hidden), laid_apart(joined.memory))
     _check(joined, buffers, before, slopes, rows)
     panels = [
         (PanelMatrix(recurrent.t()), PanelMatrix(projection.t()))
         for recurrent, projection in zip(joined.weight_recurrent, joined.weight_projection)
     ]
-    run = program().elmo_steps_back
-    _run(run, buffers, joined.bias, before, panels, slopes, rows, (cell_clip, projection_clip))
+    _run(program().elmo_steps_back, buffers, joined.bias, before, panels, slopes, rows, clips)
 
 
 IN_C = Steps(new, steps_forward, steps_back)
@@ -95,7 +79,7 @@ def _run(
     panels: Sequence[Tuple[PanelMatrix, PanelMatrix]],
     slopes: Optional[Slopes],
     rows: List[int],
-    clips: Tuple[Optional[float], Optional[float]],
+    clips: Clips,
 ) -> None:
     """Each tensor is written to where it lies; they have been checked."""
     (num_chains, batch_size, cell_dim), num_threads = state.memory.shape, torch.get_num_threads()

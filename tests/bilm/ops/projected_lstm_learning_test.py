@@ -106,8 +106,8 @@ def run_steps(joined, buffers, slopes, rows, chains=slice(None)):
     joined = Joined(*(tensor[chains] for tensor in joined))
     buffers, slopes = (type(part)(*(apart(tensor[chains]) for tensor in part)) for part in (buffers, slopes))
     state = State(apart(joined.hidden), apart(joined.memory))
-    IN_C.forward(joined, buffers, state, rows, 0.7, 0.5)
-    IN_C.back(slopes, joined, buffers, rows, 0.7, 0.5)
+    IN_C.forward(joined, buffers, state, rows, (0.7, 0.5))
+    IN_C.back(slopes, joined, buffers, rows, (0.7, 0.5))
     return [*buffers, *state, *slopes]
 
 
@@ -244,7 +244,7 @@ def test_what_does_not_fit_together_is_refused_before_it_is_read():
     states = State(apart(joined.hidden), apart(joined.memory))
 
     def there(joined=joined, buffers=buffers, rows=rows, state=states):
-        IN_C.forward(joined, buffers, state, rows, None, None)
+        IN_C.forward(joined, buffers, state, rows, (None, None))
 
     with pytest.raises(ValueError, match=r"`memories` should have the shape \(2, 5, 32\), but it has \(2, 4, 32\)"):
         there(buffers=buffers._replace(memories=buffers.memories[:, 1:]))
@@ -270,7 +270,7 @@ def test_what_does_not_fit_together_is_refused_before_it_is_read():
         with pytest.raises(ValueError, match="`rows` should be from 1 to 3 and never increase"):
             there(rows=wrong)
     with pytest.raises(ValueError, match=r"`slopes.hidden` should have the shape \(2, 3, 16\), but"):
-        IN_C.back(slopes._replace(hidden=slopes.hidden[:, 1:]), joined, buffers, rows, None, None)
+        IN_C.back(slopes._replace(hidden=slopes.hidden[:, 1:]), joined, buffers, rows, (None, None))
 
 
 @runs_here
