@@ -49,18 +49,25 @@ EXTRAS_REQUIRE = {
 }
 
 # Two programs in C: what elmo_plugin/bilm/ops/compiled_program.py and elmo_plugin/corpus/compiled_words.py
-# load.  They are no modules of Python, and lie in folders that are no packages, so that nobody tries
-# to import them.  Where one can't be compiled (no compiler; for the first, another processor) the
-# package is installed without it, and torch's own products, or plain Python, are used, which take
-# longer.
+# load, the first compiled once for each kind of processor.  They are no modules of Python, and lie
+# in folders that are no packages, so that nobody tries to import them.  Where one can't be compiled
+# (no compiler; for the first, no processor of x86) the package is installed without it, and torch's
+# own products, or plain Python, are used, which take longer.
+PROCESSORS = {
+    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mf16c"],
+    "avx2": ["-mavx2", "-mfma", "-mf16c"],
+}
 PROGRAMS = [
-    Extension(
-        "elmo_plugin.bilm.ops.compiled.program",
-        sources=sorted(glob("elmo_plugin/bilm/ops/compiled/*.c")),
-        depends=glob("elmo_plugin/bilm/ops/compiled/*.h"),
-        extra_compile_args=["-O3", "-fopenmp"],
-        extra_link_args=["-fopenmp"],
-        optional=True,
+    *(
+        Extension(
+            f"elmo_plugin.bilm.ops.compiled.program_{name}",
+            sources=sorted(glob("elmo_plugin/bilm/ops/compiled/*.c")),
+            depends=glob("elmo_plugin/bilm/ops/compiled/*.h"),
+            extra_compile_args=["-O3", "-fopenmp", *flags],
+            extra_link_args=["-fopenmp"],
+            optional=True,
+        )
+        for name, flags in PROCESSORS.items()
     ),
     Extension(
         "elmo_plugin.corpus.compiled.words",

@@ -5,7 +5,7 @@ from typing import Callable, NamedTuple, Optional
 
 import torch
 
-from elmo_plugin.bilm.ops.compiled_program import why_not
+from elmo_plugin.bilm.ops.compiled_program import compiled_for, why_not
 
 # Of the square matrices multiplied for the peak, and of the array read for the bandwidth, in numbers.
 _SIDE, _NUM_READ = 2048, 1 << 26
@@ -18,6 +18,7 @@ class Machine(NamedTuple):
     peak : products of large `float32` matrices, in operations a second (a multiplication and an addition are two).
     bandwidth : bytes a second, read one after the other.
     no_program : why the compiled program can't run here; `None` where it can.
+    compiled_for : the processors that the program which runs here was compiled for; `None` where none can.
     """
 
     device: str
@@ -25,6 +26,7 @@ class Machine(NamedTuple):
     peak: float
     bandwidth: float
     no_program: Optional[str]
+    compiled_for: Optional[str] = None
 
 
 def measure_machine(device: torch.device, rounds: int = 5) -> Machine:
@@ -33,7 +35,7 @@ def measure_machine(device: torch.device, rounds: int = 5) -> Machine:
     numbers = torch.ones(_NUM_READ, device=device)
     with torch.no_grad():
         bandwidth = 4 * _NUM_READ / _best(lambda: numbers.sum(), device, rounds)
-    return Machine(str(device), torch.get_num_threads(), peak, bandwidth, no_program=why_not())
+    return Machine(str(device), torch.get_num_threads(), peak, bandwidth, why_not(), compiled_for())
 
 
 def product_peak(device: torch.device, rounds: int) -> float:

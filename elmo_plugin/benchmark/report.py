@@ -92,7 +92,7 @@ def _program(machine: Machine) -> str:
     if not machine.device.startswith("cpu"):
         return ""
     if machine.no_program is None:
-        return " The program in C is compiled."
+        return f" The program in C is compiled, for {machine.compiled_for}."
     return f" All is of torch's products; the program in C would be faster, but {machine.no_program}"
 
 

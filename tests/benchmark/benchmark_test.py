@@ -155,7 +155,7 @@ def test_trainers_learn_the_same_window(options):
 
 
 def test_the_report_gives_rates_ratios_and_shares():
-    machine = Machine("cpu", 2, 1e6, 1e9, None)
+    machine = Machine("cpu", 2, 1e6, 1e9, None, "AVX2")
     times = {OURS: Times([1.0, 2.0, 1.0], 1 << 20), THEIRS: Times([4.0, 4.0, 6.0], None)}
     operations = {OURS: [1e5, 2e5, 1e5], THEIRS: [2e5, 4e5, 2e5]}
     case = Case("a case", [100, 200, 100], operations, times, THEIRS, {OURS: 0.01})
@@ -167,7 +167,7 @@ def test_the_report_gives_rates_ratios_and_shares():
     assert ours_in_turns["share_of_peak"] == 0.05 and ours_in_turns["peaks"] == [1e6, 2e6, 4e6]
     assert theirs["ratio"] == 1.0 and theirs["tokens_per_second"] == 25.0
     assert "| a case | elmo_plugin | 100 ± 0% | 4.00 | 10% | 1 MB | 1.0e-02 |" in table([case], machine)
-    assert "read at 1.0 GB/s. The program in C is compiled.\n" in table([case], machine)
+    assert "read at 1.0 GB/s. The program in C is compiled, for AVX2.\n" in table([case], machine)
     assert "would be faster, but it was not." in table([case], machine._replace(no_program="it was not."))
     assert "read at 1.0 GB/s.\n" in table([case], machine._replace(device="cuda:0"))
 

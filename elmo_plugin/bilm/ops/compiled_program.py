@@ -2,22 +2,24 @@
 The program in C whose operations are fast peers of others, for processors with AVX2: whether it is here and can run,
 and weights as it reads them.
 
-It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py). Of the same inputs a
-row's numbers are the same bits whatever rows are beside it, in every operation of it.
+It is compiled where the package is installed and a C compiler with OpenMP is at hand (setup.py): twice, for processors
+with AVX-512 and for those with AVX2. Of the same inputs a row's numbers are the same bits whatever rows are beside it
+and whichever of the two runs, in every operation of it.
 """
 
 import ctypes
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
 
-FILE_NAMES = [f"compiled/program{suffix}" for suffix in EXTENSION_SUFFIXES]
+# What processors it was compiled for, the best first, and its files without their suffix.
+FILES = {"AVX-512": "compiled/program_avx512", "AVX2": "compiled/program_avx2"}
 # All as in the program.
-VERSION, WIDTH = 5, 16
+VERSION, WIDTH = 6, 16
 
 
 class PanelMatrix:
@@ -49,6 +51,12 @@ def why_not() -> Optional[str]:
     """Why the program can't run here; `None` if it can."""
     found = _loaded()
     return found if isinstance(found, str) else None
+
+
+def compiled_for() -> Optional[str]:
+    """What the program that runs here was compiled for, `"AVX-512"` or `"AVX2"`; `None` if none can."""
+    found = _loaded()
+    return None if isinstance(found, str) else found.processors
 
 
 def can_read(*tensors: Tensor) -> bool:
@@ -101,13 +109,34 @@ def program() -> Any:
     found = _loaded()
     if isinstance(found, str):
         raise RuntimeError(f"The compiled program can't run: {found}")
-    return found
+    return found.library
+
+
+class Program(NamedTuple):
+    """
+    processors : what it was compiled for.
+    library : it.
+    """
+
+    processors: str
+    library: Any
 
 
 @lru_cache(maxsize=None)
-def _loaded() -> Union[Any, str]:
-    """The program, or why there is none."""
-    path = next((p for p in (Path(__file__).parent / name for name in FILE_NAMES) if p.is_file()), None)
+def _loaded() -> Union[Program, str]:
+    """The best program that can run here, or why none can."""
+    found: Union[Program, str] = ""
+    for processors in FILES:
+        found = load(processors)
+        if not isinstance(found, str):
+            break
+    return found
+
+
+def load(processors: str) -> Union[Program, str]:
+    """The program that was compiled for such ones, of `FILES`, or why it can't run here."""
+    paths = (Path(__file__).parent / (FILES[processors] + suffix) for suffix in EXTENSION_SUFFIXES)
+    path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return (
             "it was not compiled when the package was installed. With a C compiler that has OpenMP, for x86, "
@@ -120,7 +149,7 @@ def _loaded() -> Union[Any, str]:
     if library.elmo_version() != VERSION:
         return f"{path.name} was compiled from another version of the package; install it again."
     if not library.elmo_can_run():
-        return "this processor has no AVX2, FMA or F16C."
+        return f"this processor has not all of {processors}."
     number, pointer = ctypes.c_int, ctypes.c_void_p
     for operation, arguments in [
         (library.elmo_projected_lstms, [number, pointer, pointer, number]),
@@ -131,4 +160,4 @@ def _loaded() -> Union[Any, str]:
         (library.elmo_char_convolutions_back, [number, pointer, pointer, pointer, number]),
     ]:
         operation.restype, operation.argtypes = None, arguments
-    return library
+    return Program(processors, library)

@@ -16,6 +16,8 @@ from elmo_plugin.bilm.ops.fixed_rows import char_convolutions_fixed
 from tests.bilm.ops.char_convolutions_test import MAX_CHARACTERS, WORDS, characters_of, random_inputs, words
 from tests.compiled import forced_if, runs_here
 
+pytestmark = pytest.mark.usefixtures("each_program")
+
 FILTERS = {
     "widths in order": [(1, 16), (2, 32), (4, 16)],
     "widths out of order": [(4, 16), (1, 48), (7, 16), (2, 16)],

@@ -11,6 +11,8 @@ from tests.bilm.ops.char_convolutions_compiled_test import filters, random_float
 from tests.bilm.ops.char_convolutions_test import WORDS, characters_of, run, words
 from tests.compiled import runs_here
 
+pytestmark = pytest.mark.usefixtures("each_program")
+
 SOME = [(1, 16), (2, 32), (4, 16)]
 
 

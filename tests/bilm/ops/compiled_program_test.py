@@ -4,6 +4,7 @@ import ctypes
 import re
 import shutil
 import subprocess
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,17 @@ from elmo_plugin.bilm.ops import (
     projected_lstm_compiled,
     projected_lstm_learning,
 )
-from elmo_plugin.bilm.ops.compiled_program import FILE_NAMES, PanelMatrix, why_not
+from elmo_plugin.bilm.ops.compiled_program import FILES, PanelMatrix, compiled_for, load, why_not
 from elmo_plugin.bilm.ops.fixed_rows import projected_lstms_fixed
 from elmo_plugin.bilm.ops.projected_lstm import projected_lstms
 from elmo_plugin.bilm.ops.projected_lstm_compiled import is_for, projected_lstms_compiled
+from tests.bilm.ops.char_convolutions_compiled_test import random_floats
+from tests.bilm.ops.char_convolutions_test import WORDS, characters_of
+from tests.bilm.ops.char_convolutions_test import run as run_convolutions
 from tests.bilm.ops.projected_lstm_compiled_test import SHAPES, chain, doubled, errors, weights_in
+from tests.bilm.ops.projected_lstm_learning_test import floats, learning
+from tests.bilm.ops.projected_lstm_test import run as run_learning
+from tests.compiled import PROGRAMS
 from tests.hidden_program import hidden
 
 FOLDER = Path(compiled_program.__file__).parent / "compiled"
@@ -37,6 +44,7 @@ def no_program(tmp_path, monkeypatch):
 
 def test_without_the_program_it_says_why_and_the_others_run(no_program):
     assert "was not compiled when the package was installed" in why_not()
+    assert compiled_for() is None
     given = chain(([2], 16, 16))
     assert not is_for(given.weight_projection)
     with pytest.raises(RuntimeError, match="can't run: it was not compiled"):
@@ -46,12 +54,20 @@ def test_without_the_program_it_says_why_and_the_others_run(no_program):
 
 
 def test_a_file_that_can_not_be_loaded_is_told(no_program):
-    (no_program / FILE_NAMES[0]).write_bytes(b"no program")
+    file_of("AVX2", no_program).write_bytes(b"no program")
     assert "can't be loaded" in why_not()
 
 
-def compiled(sources, folder):
-    command = ["cc", "-O1", "-fopenmp", "-shared", "-fPIC", *map(str, sources), "-o", str(folder / FILE_NAMES[0])]
+FLAGS = {"AVX-512": [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")], "AVX2": ["-mavx2"]}
+
+
+def file_of(processors, folder):
+    return folder / (FILES[processors] + EXTENSION_SUFFIXES[0])
+
+
+def compiled(sources, folder, processors="AVX2"):
+    options = ["-O1", "-fopenmp", "-shared", "-fPIC", *FLAGS[processors], "-mfma", "-mf16c"]
+    command = ["cc", *options, *map(str, sources), "-o", str(file_of(processors, folder))]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -67,11 +83,13 @@ def compiler(tmp_path):
         pytest.skip("the C compiler has no OpenMP, or is not for x86")
 
 
-def test_the_source_compiles_as_it_is_now_and_computes_the_same(no_program, compiler):
-    done = compiled(SOURCES, no_program)
+@pytest.mark.parametrize("processors", FILES)
+def test_the_source_compiles_as_it_is_now_and_computes_the_same(processors, no_program, compiler):
+    done = compiled(SOURCES, no_program, processors)
     assert done.returncode == 0, done.stderr
-    if why_not() is not None:
-        pytest.skip(why_not())
+    if isinstance(load(processors), str):
+        pytest.skip(load(processors))
+    assert compiled_for() == processors
     rows = SHAPES["every number of rows"][0]
     given = chain(SHAPES["every number of rows"])
     (exact,) = projected_lstms([doubled(given)], rows, 3.0, 3.0)
@@ -80,9 +98,42 @@ def test_the_source_compiles_as_it_is_now_and_computes_the_same(no_program, comp
         assert max(errors(found, exact)) < tolerance
 
 
+def some_results():
+    """Of every operation of the program: values, and gradients where it has them."""
+    for name in ("every number of rows", "wider than what is added up at once"):
+        rows = SHAPES[name][0]
+        chains = [chain(SHAPES[name], seed) for seed in range(2)]
+        for dtype in (torch.float32, torch.float16):
+            for output in projected_lstms_compiled(weights_in(chains, dtype), rows, 0.4, 0.2):
+                yield from output
+        yield from run_learning(learning, floats(SHAPES[name]), rows, (0.4, 0.2), dtype=torch.float32)
+    generator = torch.Generator().manual_seed(5)
+    shapes = (101, 530), (16 * 11, 530), (16 * 11,)
+    inputs, weight, bias = (torch.randn(shape, generator=generator) for shape in shapes)
+    for dtype in (torch.float32, torch.float16):
+        yield linear_compiled.linear_compiled(inputs, PanelMatrix(weight, dtype=dtype), bias)
+    characters = characters_of(WORDS["words"])
+    for dim in (16, 20):
+        filters = random_floats([(1, 16), (2, 32), (7, 64)], dim)
+        yield char_convolutions_compiled.char_convolutions_compiled(characters, *filters)
+        operation = char_convolutions_learning.char_convolutions_learning
+        yield from run_convolutions(operation, characters, filters, torch.float32)
+
+
+@pytest.mark.skipif(len(PROGRAMS) < 2, reason="one processor's program is here, or none")
+def test_all_processors_give_the_same_bits(monkeypatch):
+    results = []
+    for program in PROGRAMS.values():
+        monkeypatch.setattr(compiled_program, "_loaded", lambda program=program: program)
+        results.append(list(some_results()))
+    for one, other in zip(*results):
+        assert torch.equal(one, other)
+
+
 def test_a_program_of_another_version_is_refused(no_program, compiler):
     text, version = (FOLDER / "program.c").read_text(encoding="utf-8"), f"#define VERSION {compiled_program.VERSION}\n"
     assert version in text
+    shutil.copy(FOLDER / "vectors.h", no_program)
     older = no_program / "older.c"
     older.write_text(text.replace(version, "#define VERSION 0\n"), encoding="utf-8")
     assert compiled([older], no_program).returncode == 0

@@ -10,6 +10,8 @@ from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.ops.dispatch import in_panels_for_linear
 from tests.compiled import forced_if, runs_here
 
+pytestmark = pytest.mark.usefixtures("each_program")
+
 # Rows, in, out: around the numbers that the program takes at a time (6 and 96 rows, 256 inputs, panels of 16, four of
 # them).
 SHAPES = [(0, 3, 16), (1, 1, 16), (1, 300, 80), (2, 256, 64), (3, 257, 112), (5, 16, 16), (6, 40, 48), (7, 513, 32)]

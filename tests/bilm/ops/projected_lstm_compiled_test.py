@@ -15,6 +15,8 @@ from elmo_plugin.bilm.ops.projected_lstm_reading import projected_lstms_reading
 from tests.bilm.ops.projected_lstm_test import random_inputs
 from tests.compiled import runs_here
 
+pytestmark = pytest.mark.usefixtures("each_program")
+
 # Rows of each step, cell_dim, projection_dim.
 SHAPES = {
     "one row": ([1] * 5, 32, 16),

@@ -15,6 +15,8 @@ from tests.bilm.ops.projected_lstm_compiled_test import SHAPES
 from tests.bilm.ops.projected_lstm_test import NAMES, from_inputs, random_inputs, run
 from tests.compiled import runs_here
 
+pytestmark = pytest.mark.usefixtures("each_program")
+
 all_shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 RAGGED = SHAPES["every number of rows"]
 

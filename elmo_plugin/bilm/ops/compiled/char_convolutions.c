@@ -13,6 +13,7 @@
 #include <omp.h>
 
 #include "products.h"
+#include "vectors.h"
 
 #define WORDS_AT_ONCE 16
 /* So many of them stay in the second cache. */
@@ -44,45 +45,42 @@ struct convolution_back {
 };
 
 /* The larger one; not a number where one of both is not. */
-INLINE __m256 larger(__m256 one, __m256 other) {
-    /* _mm256_max_ps gives its second argument where one is not a number. */
-    return _mm256_blendv_ps(_mm256_max_ps(other, one), other, _mm256_cmp_ps(other, other, _CMP_UNORD_Q));
+INLINE vector maximum_of(vector one, vector other) {
+    return chosen(are_no_numbers(other), other, larger(other, one));
 }
 
 /* The maxima of WIDTH filters over the windows of a word. */
-static FAST void find(const float *characters, int64_t stride, int64_t num_windows, int64_t depth,
+static void find(const float *characters, int64_t stride, int64_t num_windows, int64_t depth,
                       struct weights weights, float *maxima, int32_t *positions) {
     float numbers[WINDOWS_AT_ONCE * WIDTH];
     const struct place nothing = {0, 0, 0}, sums = {numbers, WIDTH, 0};
     for (int64_t window = 0; window < num_windows; window += WINDOWS_AT_ONCE) {
         const int64_t left = num_windows - window, count = left < WINDOWS_AT_ONCE ? left : WINDOWS_AT_ONCE;
         products(count, 1, depth, characters + window * stride, stride, weights, nothing, sums);
-        for (int half = 0; half < WIDTH; half += 8) {
-            __m256 maximum = _mm256_loadu_ps(window == 0 ? numbers + half : maxima + half);
+        for (int lane = 0; lane < WIDTH; lane += LANES) {
+            vector maximum = load(window == 0 ? numbers + lane : maxima + lane);
             if (positions) {
-                __m256i position = _mm256_setzero_si256();
-                if (window > 0) position = _mm256_loadu_si256((const __m256i *)(positions + half));
+                whole_numbers position = all_whole(0);
+                if (window > 0) position = load_whole(positions + lane);
                 for (int64_t row = window == 0; row < count; row++) {
-                    const __m256 next = larger(maximum, _mm256_loadu_ps(numbers + row * WIDTH + half));
+                    const vector next = maximum_of(maximum, load(numbers + row * WIDTH + lane));
                     /* Another number than before; what was not a number stays where it was. */
-                    const __m256 is_new = _mm256_andnot_ps(_mm256_cmp_ps(maximum, maximum, _CMP_UNORD_Q),
-                                                           _mm256_cmp_ps(next, maximum, _CMP_NEQ_UQ));
-                    const __m256i here = _mm256_set1_epi32((int32_t)(window + row));
-                    position = _mm256_blendv_epi8(position, here, _mm256_castps_si256(is_new));
+                    const lanes are_new = but_not(are_unlike(next, maximum), are_no_numbers(maximum));
+                    position = chosen_whole(are_new, all_whole((int32_t)(window + row)), position);
                     maximum = next;
                 }
-                _mm256_storeu_si256((__m256i *)(positions + half), position);
+                store_whole(positions + lane, position);
             } else {
                 for (int64_t row = window == 0; row < count; row++)
-                    maximum = larger(maximum, _mm256_loadu_ps(numbers + row * WIDTH + half));
+                    maximum = maximum_of(maximum, load(numbers + row * WIDTH + lane));
             }
-            _mm256_storeu_ps(maxima + half, maximum);
+            store(maxima + lane, maximum);
         }
     }
 }
 
 /* Some words, all filters of a width. */
-static FAST void convolve(const struct convolution *task, const struct words *words, int64_t first, int64_t last) {
+static void convolve(const struct convolution *task, const struct words *words, int64_t first, int64_t last) {
     const int64_t dim = words->embedding_dim, depth = task->width * dim, most = words->num_characters - task->width + 1;
     for (int64_t begin = first; begin < last; begin += WORDS_AT_ONCE) {
         const int64_t end = last - begin < WORDS_AT_ONCE ? last : begin + WORDS_AT_ONCE;
@@ -113,16 +111,16 @@ void elmo_char_convolutions(int num_widths, const struct convolution *tasks, con
 
 /* to += factor * from */
 INLINE void add(float *to, float factor, const float *from, int64_t count) {
-    const __m256 factors = _mm256_set1_ps(factor);
+    const vector factors = all(factor);
     int64_t place = 0;
-    for (; place + 8 <= count; place += 8)
-        _mm256_storeu_ps(to + place,
-                         _mm256_fmadd_ps(factors, _mm256_loadu_ps(from + place), _mm256_loadu_ps(to + place)));
+    for (; place + LANES <= count; place += LANES)
+        store(to + place,
+                         times_plus(factors, load(from + place), load(to + place)));
     for (; place < count; place++) to[place] += factor * from[place];
 }
 
 /* The gradients of some filters, from all words. */
-static FAST void to_filters(const struct convolution_back *task, const struct words *words, int64_t first,
+static void to_filters(const struct convolution_back *task, const struct words *words, int64_t first,
                             int64_t last) {
     const int64_t dim = words->embedding_dim, depth = task->width * dim;
     for (int64_t begin = 0; begin < words->num_words; begin += WORDS_AT_ONCE_BACK) {
@@ -138,7 +136,7 @@ static FAST void to_filters(const struct convolution_back *task, const struct wo
 }
 
 /* The gradients of some words' characters, from all filters of a width. */
-static FAST void to_words(const struct convolution_back *task, const struct words *words, float *of_embedded,
+static void to_words(const struct convolution_back *task, const struct words *words, float *of_embedded,
                           int64_t first, int64_t last) {
     const int64_t dim = words->embedding_dim, depth = task->width * dim;
     for (int64_t begin = first; begin < last; begin += WORDS_AT_ONCE) {

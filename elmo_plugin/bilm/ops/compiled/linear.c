@@ -19,7 +19,7 @@ struct linear {
 };
 
 /* All rows, of the columns those of some panels. */
-static FAST void multiply(const struct linear *task, int64_t first, int64_t last) {
+static void multiply(const struct linear *task, int64_t first, int64_t last) {
     struct weights weights = {task->weight, 0, task->in * WIDTH, (int)task->is_half};
     const int64_t to_row = task->in_panels ? WIDTH : task->out;
     const int64_t to_panel = task->in_panels ? task->num_rows * WIDTH : WIDTH;

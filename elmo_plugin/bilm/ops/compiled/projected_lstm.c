@@ -1,5 +1,5 @@
 /*
- * The recurrence of projected LSTM layers, for processors with AVX2 and FMA. projected_lstm_compiled.py calls it; the
+ * The recurrence of projected LSTM layers. projected_lstm_compiled.py calls it; the
  * formula and the names are those of projected_lstm.py.
  *
  * A step is two products with few rows (products.h); the activations follow while the gates of WIDTH cells are still in
@@ -8,6 +8,7 @@
 
 #include "activations.h"
 #include "chains.h"
+#include "products.h"
 
 /*
  * One layer of one direction. Rows lie one behind the other, WIDTH columns of a panel likewise; where `struct sizes`
@@ -39,34 +40,34 @@ struct sizes {
  * From the gates of WIDTH cells before their activations to memory, and what is exposed of it; `bias` is added to the
  * gates before, where there is one.
  */
-static FAST void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, const float *bias, float clip,
+static void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, const float *bias, float clip,
                            float *memory, int64_t cell_dim, float *exposed, int64_t exposed_stride) {
-    __m256 bound = _mm256_set1_ps(clip);
-    for (int half = 0; half < WIDTH; half += 8) {
-        __m256 biases[4];
+    vector bound = all(clip);
+    for (int lane = 0; lane < WIDTH; lane += LANES) {
+        vector biases[4];
         for (int gate = 0; gate < 4; gate++)
-            biases[gate] = bias ? _mm256_loadu_ps(bias + gate * cell_dim + half) : _mm256_setzero_ps();
+            biases[gate] = bias ? load(bias + gate * cell_dim + lane) : zeros();
         for (int64_t row = 0; row < num_rows; row++) {
-            const float *own = gates + row * WIDTH + half;
-            float *kept = memory + row * cell_dim + half;
-            __m256 sums[4];
+            const float *own = gates + row * WIDTH + lane;
+            float *kept = memory + row * cell_dim + lane;
+            vector sums[4];
             for (int gate = 0; gate < 4; gate++)
-                sums[gate] = _mm256_add_ps(_mm256_loadu_ps(own + gate * gate_stride), biases[gate]);
-            const struct cell cell = cell_of(sums, _mm256_loadu_ps(kept), bound);
-            _mm256_storeu_ps(kept, cell.memory);
-            _mm256_storeu_ps(exposed + row * exposed_stride + half, cell.exposed);
+                sums[gate] = plus(load(own + gate * gate_stride), biases[gate]);
+            const struct cell cell = cell_of(sums, load(kept), bound);
+            store(kept, cell.memory);
+            store(exposed + row * exposed_stride + lane, cell.exposed);
         }
     }
 }
 
-static FAST void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, int64_t stride,
+static void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, int64_t stride,
                                float *hidden, int64_t hidden_stride) {
-    __m256 bound = _mm256_set1_ps(clip);
+    vector bound = all(clip);
     for (int64_t row = 0; row < num_rows; row++)
-        for (int64_t column = 0; column < num_columns; column += 8) {
-            __m256 number = clipped(_mm256_loadu_ps(outputs + row * stride + column), bound);
-            _mm256_storeu_ps(outputs + row * stride + column, number);
-            _mm256_storeu_ps(hidden + row * hidden_stride + column, number);
+        for (int64_t column = 0; column < num_columns; column += LANES) {
+            vector number = clipped(load(outputs + row * stride + column), bound);
+            store(outputs + row * stride + column, number);
+            store(hidden + row * hidden_stride + column, number);
         }
 }
 
@@ -75,7 +76,7 @@ struct task {
     const struct sizes *sizes;
 };
 
-static FAST void run(const void *given_task, int index, int part, int parts, struct meeting *meeting) {
+static void run(const void *given_task, int index, int part, int parts, struct meeting *meeting) {
     const struct chain *chain = ((const struct task *)given_task)->chains + index;
     const struct sizes *sizes = ((const struct task *)given_task)->sizes;
     const int64_t cell_dim = sizes->cell_dim, dim = sizes->projection_dim;

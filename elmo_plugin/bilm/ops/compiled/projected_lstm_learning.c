@@ -1,5 +1,5 @@
 /*
- * The steps of projected LSTM layers there and back, where something is learned, for processors with AVX2 and FMA.
+ * The steps of projected LSTM layers there and back, where something is learned.
  * projected_lstm_learning.py calls it; the formula and the names are those of projected_lstm_buffered_steps.py. What
  * all steps have in one product (inputs, gradients of weights) is not done here.
  */
@@ -8,6 +8,7 @@
 
 #include "activations.h"
 #include "chains.h"
+#include "products.h"
 
 /*
  * One layer of one direction. Packed rows lie step after step, those that have ended left out. On the way back weights
@@ -64,35 +65,35 @@ struct cells {
 };
 
 /* sums: of each gate so many rows as the batch has, WIDTH numbers each. */
-static FAST void cells_there(int64_t num_rows, const float *sums, const struct learning_sizes *sizes,
+static void cells_there(int64_t num_rows, const float *sums, const struct learning_sizes *sizes,
                              struct cells cells) {
     const int64_t cell_dim = sizes->cell_dim, between = sizes->batch_size * WIDTH;
-    const __m256 bound = _mm256_set1_ps(sizes->cell_clip);
-    for (int half = 0; half < WIDTH; half += 8) {
-        __m256 biases[4];
-        for (int gate = 0; gate < 4; gate++) biases[gate] = _mm256_loadu_ps(cells.bias + gate * cell_dim + half);
+    const vector bound = all(sizes->cell_clip);
+    for (int lane = 0; lane < WIDTH; lane += LANES) {
+        vector biases[4];
+        for (int gate = 0; gate < 4; gate++) biases[gate] = load(cells.bias + gate * cell_dim + lane);
         for (int64_t row = 0; row < num_rows; row++) {
-            float *gates = cells.gates + row * sizes->gate_stride + half;
-            const int64_t place = row * sizes->cell_stride + half;
-            __m256 own[4];
+            float *gates = cells.gates + row * sizes->gate_stride + lane;
+            const int64_t place = row * sizes->cell_stride + lane;
+            vector own[4];
             for (int gate = 0; gate < 4; gate++) {
-                const __m256 sum = _mm256_loadu_ps(sums + gate * between + row * WIDTH + half);
-                own[gate] = _mm256_add_ps(sum, biases[gate]);
+                const vector sum = load(sums + gate * between + row * WIDTH + lane);
+                own[gate] = plus(sum, biases[gate]);
             }
-            const struct cell cell = cell_of(own, _mm256_loadu_ps(cells.memory + place), bound);
-            _mm256_storeu_ps(gates, cell.input);
-            _mm256_storeu_ps(gates + cell_dim, cell.candidate);
-            _mm256_storeu_ps(gates + 2 * cell_dim, cell.forget);
-            _mm256_storeu_ps(gates + 3 * cell_dim, cell.output);
-            _mm256_storeu_ps(cells.memories + place, cell.after);
-            _mm256_storeu_ps(cells.memory + place, cell.memory);
-            _mm256_storeu_ps(cells.squashed + place, cell.squashed);
-            _mm256_storeu_ps(cells.exposed + place, cell.exposed);
+            const struct cell cell = cell_of(own, load(cells.memory + place), bound);
+            store(gates, cell.input);
+            store(gates + cell_dim, cell.candidate);
+            store(gates + 2 * cell_dim, cell.forget);
+            store(gates + 3 * cell_dim, cell.output);
+            store(cells.memories + place, cell.after);
+            store(cells.memory + place, cell.memory);
+            store(cells.squashed + place, cell.squashed);
+            store(cells.exposed + place, cell.exposed);
         }
     }
 }
 
-static FAST void there(const void *given, int index, int part, int parts, struct meeting *meeting) {
+static void there(const void *given, int index, int part, int parts, struct meeting *meeting) {
     const struct learning *chain = ((const struct learning_task *)given)->chains + index;
     const struct learning_sizes *sizes = ((const struct learning_task *)given)->sizes;
     const int64_t cell_dim = sizes->cell_dim, dim = sizes->projection_dim;
@@ -101,7 +102,7 @@ static FAST void there(const void *given, int index, int part, int parts, struct
     const struct place sums = {chain->at_work + part * 4 * between, WIDTH, between}, nothing = {0, 0, 0};
     struct weights recurrent = {chain->recurrent, 0, dim * WIDTH, 0};
     const struct weights projection = {chain->projection, panels.first * cell_dim * WIDTH, cell_dim * WIDTH, 0};
-    const __m256 bound = _mm256_set1_ps(sizes->projection_clip);
+    const vector bound = all(sizes->projection_clip);
     for (int64_t step = 0, token = 0; step < sizes->num_steps; token += sizes->rows_per_step[step++]) {
         const int64_t rows = sizes->rows_per_step[step];
         for (int64_t block = blocks.first; block < blocks.last; block++) {
@@ -123,25 +124,24 @@ static FAST void there(const void *given, int index, int part, int parts, struct
         products(rows, (int)(panels.last - panels.first), cell_dim, chain->exposed + token * sizes->cell_stride,
                  sizes->cell_stride, projection, nothing, projected);
         for (int64_t row = 0; row < rows; row++)
-            for (int64_t column = panels.first * WIDTH; column < panels.last * WIDTH; column += 8) {
+            for (int64_t column = panels.first * WIDTH; column < panels.last * WIDTH; column += LANES) {
                 const int64_t place = row * sizes->stride + column;
-                _mm256_storeu_ps(chain->hidden + place, clipped(_mm256_loadu_ps(own + place), bound));
+                store(chain->hidden + place, clipped(load(own + place), bound));
             }
         meet(meeting, parts);
     }
 }
 
 /* `gradient` where `value` was not clipped, else 0. A value on its own bound is none that was clipped. */
-INLINE __m256 where_kept(__m256 gradient, __m256 value, __m256 bound) {
-    const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), value);
-    return _mm256_and_ps(gradient, _mm256_cmp_ps(size, bound, _CMP_NGT_UQ));
+INLINE vector where_kept(vector gradient, vector value, vector bound) {
+    return chosen(are_not_above(size_of(value), bound), gradient, zeros());
 }
 
 /* y (1 - y) */
-INLINE __m256 sigmoid_slope(__m256 y) { return _mm256_fnmadd_ps(y, y, y); }
+INLINE vector sigmoid_slope(vector y) { return without_product(y, y, y); }
 
 /* 1 - y^2 */
-INLINE __m256 tangent_slope(__m256 y) { return _mm256_fnmadd_ps(y, y, _mm256_set1_ps(1.0f)); }
+INLINE vector tangent_slope(vector y) { return without_product(y, y, all(1.0f)); }
 
 /* WIDTH cells of a step's rows on the way back. */
 struct cells_of {
@@ -151,36 +151,36 @@ struct cells_of {
     float *of_gates, *of_memory;
 };
 
-static FAST void cells_back(int64_t num_rows, const float *of_exposed, const struct learning_sizes *sizes,
+static void cells_back(int64_t num_rows, const float *of_exposed, const struct learning_sizes *sizes,
                             struct cells_of cells) {
     const int64_t cell_dim = sizes->cell_dim;
-    const __m256 bound = _mm256_set1_ps(sizes->cell_clip), before_bound = _mm256_set1_ps(cells.before_clip);
+    const vector bound = all(sizes->cell_clip), before_bound = all(cells.before_clip);
     for (int64_t row = 0; row < num_rows; row++)
-        for (int half = 0; half < WIDTH; half += 8) {
-            const int64_t at = row * sizes->gate_stride + half, place = row * sizes->cell_stride + half;
+        for (int lane = 0; lane < WIDTH; lane += LANES) {
+            const int64_t at = row * sizes->gate_stride + lane, place = row * sizes->cell_stride + lane;
             const float *gates = cells.gates + at;
-            const __m256 input = _mm256_loadu_ps(gates), candidate = _mm256_loadu_ps(gates + cell_dim);
-            const __m256 forget = _mm256_loadu_ps(gates + 2 * cell_dim);
-            const __m256 output = _mm256_loadu_ps(gates + 3 * cell_dim);
-            const __m256 squashed = _mm256_loadu_ps(cells.squashed + place);
-            const __m256 before = clipped(_mm256_loadu_ps(cells.before + place), before_bound);
-            const __m256 exposed = _mm256_loadu_ps(of_exposed + row * WIDTH + half);
-            __m256 memory = _mm256_loadu_ps(cells.of_memory + place);
-            memory = _mm256_fmadd_ps(exposed, _mm256_mul_ps(output, tangent_slope(squashed)), memory);
-            memory = where_kept(memory, _mm256_loadu_ps(cells.memories + place), bound);
+            const vector input = load(gates), candidate = load(gates + cell_dim);
+            const vector forget = load(gates + 2 * cell_dim);
+            const vector output = load(gates + 3 * cell_dim);
+            const vector squashed = load(cells.squashed + place);
+            const vector before = clipped(load(cells.before + place), before_bound);
+            const vector exposed = load(of_exposed + row * WIDTH + lane);
+            vector memory = load(cells.of_memory + place);
+            memory = times_plus(exposed, times(output, tangent_slope(squashed)), memory);
+            memory = where_kept(memory, load(cells.memories + place), bound);
             float *of_gates = cells.of_gates + at;
-            _mm256_storeu_ps(of_gates, _mm256_mul_ps(memory, _mm256_mul_ps(candidate, sigmoid_slope(input))));
+            store(of_gates, times(memory, times(candidate, sigmoid_slope(input))));
             of_gates += cell_dim;
-            _mm256_storeu_ps(of_gates, _mm256_mul_ps(memory, _mm256_mul_ps(input, tangent_slope(candidate))));
+            store(of_gates, times(memory, times(input, tangent_slope(candidate))));
             of_gates += cell_dim;
-            _mm256_storeu_ps(of_gates, _mm256_mul_ps(memory, _mm256_mul_ps(before, sigmoid_slope(forget))));
+            store(of_gates, times(memory, times(before, sigmoid_slope(forget))));
             of_gates += cell_dim;
-            _mm256_storeu_ps(of_gates, _mm256_mul_ps(exposed, _mm256_mul_ps(squashed, sigmoid_slope(output))));
-            _mm256_storeu_ps(cells.of_memory + place, _mm256_mul_ps(memory, forget));
+            store(of_gates, times(exposed, times(squashed, sigmoid_slope(output))));
+            store(cells.of_memory + place, times(memory, forget));
         }
 }
 
-static FAST void back(const void *given, int index, int part, int parts, struct meeting *meeting) {
+static void back(const void *given, int index, int part, int parts, struct meeting *meeting) {
     const struct learning *chain = ((const struct learning_task *)given)->chains + index;
     const struct learning_sizes *sizes = ((const struct learning_task *)given)->sizes;
     const int64_t cell_dim = sizes->cell_dim, dim = sizes->projection_dim;
@@ -190,7 +190,7 @@ static FAST void back(const void *given, int index, int part, int parts, struct 
     const struct place of_hidden = {chain->of_hidden + panels.first * WIDTH, sizes->stride, WIDTH};
     struct weights projection = {chain->projection, 0, 0, 0};
     const struct weights recurrent = {chain->recurrent, panels.first * 4 * cell_dim * WIDTH, 4 * cell_dim * WIDTH, 0};
-    const __m256 bound = _mm256_set1_ps(sizes->projection_clip);
+    const vector bound = all(sizes->projection_clip);
     int64_t token = 0;
     for (int64_t step = 0; step < sizes->num_steps; step++) token += sizes->rows_per_step[step];
     for (int64_t step = sizes->num_steps - 1; step >= 0; step--) {
@@ -199,11 +199,11 @@ static FAST void back(const void *given, int index, int part, int parts, struct 
         float *of_projected = chain->of_projected + token * sizes->stride;
         const float *projected = chain->projected + token * sizes->stride;
         for (int64_t row = 0; row < rows; row++)
-            for (int64_t column = panels.first * WIDTH; column < panels.last * WIDTH; column += 8) {
+            for (int64_t column = panels.first * WIDTH; column < panels.last * WIDTH; column += LANES) {
                 const int64_t place = row * sizes->stride + column;
-                const __m256 of_output = _mm256_loadu_ps(of_projected + place);
-                const __m256 sum = _mm256_add_ps(of_output, _mm256_loadu_ps(chain->of_hidden + place));
-                _mm256_storeu_ps(of_projected + place, where_kept(sum, _mm256_loadu_ps(projected + place), bound));
+                const vector of_output = load(of_projected + place);
+                const vector sum = plus(of_output, load(chain->of_hidden + place));
+                store(of_projected + place, where_kept(sum, load(projected + place), bound));
             }
         meet(meeting, parts);
         const float *before = chain->memory;
