@@ -32,3 +32,4 @@ import elmo_plugin.training.callbacks.resume  # noqa: F401
 import elmo_plugin.training.callbacks.sparse_softmax  # noqa: F401
 import elmo_plugin.training.checkpointer  # noqa: F401
 import elmo_plugin.training.learning_rate_schedulers.cosine  # noqa: F401
+import elmo_plugin.training.optimizers.adagrad  # noqa: F401

@@ -126,6 +126,7 @@ def extras(project_root, tmp_path_factory):
         "serialization_dir": str(tmp_path_factory.mktemp("serialization")),
         "model": tagger,
         "dataset_reader": tagging,
+        "model_parameters": list(tagger.named_parameters()),
         "optimizer": torch.optim.SGD(tagger.parameters(), lr=0.1),
         "num_epochs": 2,
         "num_steps_per_epoch": 1000,

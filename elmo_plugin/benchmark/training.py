@@ -50,7 +50,7 @@ def steps(
 def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Dict[str, Callable[[Step], Any]]:
     """
     Steps of Adagrad with clipped gradients; models with random weights, each its own. On a CPU all softmaxes have
-    sparse gradients, as in the shipped configs.
+    sparse gradients, and this project's Adagrad is `elmo_adagrad`, as in the shipped configs.
     """
     # The default of torch, said aloud: else Adagrad's step warns of it.
     torch.sparse.check_sparse_tensor_invariants.disable()
@@ -60,11 +60,12 @@ def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Di
     return found
 
 
-def _updates(model: nn.Module, loss_of: Callable[[Step], Tensor]) -> Callable[[Step], Tensor]:
+def _updates(
+    model: nn.Module, loss_of: Callable[[Step], Tensor], optimizer: torch.optim.Optimizer
+) -> Callable[[Step], Tensor]:
     from elmo_plugin.compat.sparse_gradient_norm import clip_grad_norm_
 
     parameters = list(model.parameters())
-    optimizer = torch.optim.Adagrad(parameters, lr=_LEARNING_RATE, initial_accumulator_value=1.0)
 
     def step(window: Step) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -78,6 +79,8 @@ def _updates(model: nn.Module, loss_of: Callable[[Step], Tensor]) -> Callable[[S
 
 
 def _ours(options: BilmOptions, num_samples: int, device: torch.device) -> Callable[[Step], Tensor]:
+    from elmo_plugin.training.optimizers.adagrad import FusedAdagrad
+
     model = LanguageModel(options, _DROPOUT, sparse_softmax=device.type == "cpu").to(device)
     state = None
 
@@ -96,7 +99,8 @@ def _ours(options: BilmOptions, num_samples: int, device: torch.device) -> Calla
         state = output.state.detach()
         return (output.forward_losses.sum() + output.backward_losses.sum()) / (2 * window.forward_inputs.numel())
 
-    return _updates(model, loss_of)
+    optimizer = FusedAdagrad(list(model.named_parameters()), lr=_LEARNING_RATE, initial_accumulator_value=1.0)
+    return _updates(model, loss_of, optimizer)
 
 
 class _CudnnLayers(nn.Module):
@@ -178,4 +182,5 @@ def _theirs(
     layers: Callable[[BilmOptions], nn.Module] = _ElmoLayers,
 ) -> Callable[[Step], Tensor]:
     model = _AllenNlpParts(options, num_samples, layers(options), device.type == "cpu").to(device)
-    return _updates(model, model)
+    optimizer = torch.optim.Adagrad(model.parameters(), lr=_LEARNING_RATE, initial_accumulator_value=1.0)
+    return _updates(model, model, optimizer)

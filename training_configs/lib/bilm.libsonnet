@@ -36,7 +36,7 @@
   shuffle:: true,
   num_epochs:: 10,
   // As in the paper. lib/adamw.libsonnet has another optimizer and schedule, which need fewer steps.
-  optimizer:: { type: 'adagrad', lr: 0.2, initial_accumulator_value: 1.0 },
+  optimizer:: { type: 'elmo_adagrad', lr: 0.2, initial_accumulator_value: 1.0 },
   learning_rate_scheduler:: null,
   grad_norm:: 10.0,
   // 'bfloat16' for training's products of matrices: on GPUs, and the few CPUs that are made for it.

@@ -22,7 +22,8 @@ class SparseSoftmaxCallback(TrainerCallback):
     - it trains on a CPU, in one process.
 
     A step then touches only the rows of drawn words and targets, in gradient, clipping and update, so that its time
-    does not grow with the vocabulary. It was never seen to be slower (`docs/training.md`, "Large vocabularies").
+    does not grow with the vocabulary. Where most words are drawn it can be slower by a few per cent
+    (`docs/training.md`, "Large vocabularies").
     Elsewhere nothing happens; the model's own `sparse_softmax: true` can still be said.
 
     Registered as a `TrainerCallback` with name "elmo_sparse_softmax".

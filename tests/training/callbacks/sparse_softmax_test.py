@@ -12,7 +12,7 @@ from elmo_plugin.compat.sparse_gradient_norm import clip_grad_norm_
 from elmo_plugin.training.callbacks.sparse_softmax import SparseSoftmaxCallback, steps_are_the_same
 from tests.language_models import train
 
-ADAGRAD = {"type": "adagrad", "lr": 0.2, "initial_accumulator_value": 1.0}
+ADAGRAD = {"type": "elmo_adagrad", "lr": 0.2, "initial_accumulator_value": 1.0}
 
 
 @pytest.fixture(autouse=True)
