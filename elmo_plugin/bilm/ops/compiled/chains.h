@@ -1,6 +1,7 @@
 /*
- * Several chains that know nothing of each other, on some threads. A chain has its own threads for all of its steps;
- * where it has several, these share its cells and columns, and wait for each other.
+ * Several chains that know nothing of each other, on some threads: at the same time, each with its own threads for all of
+ * its steps, or in turn, each with all threads. Where a chain has several threads, these share its cells and columns,
+ * and wait for each other.
  */
 
 #ifndef ELMO_CHAINS_H
@@ -37,7 +38,7 @@ static void meet(struct meeting *meeting, int parts) {
 /* All steps of chain `index` of a task, of its cells and columns those that are this part's. */
 typedef void run_part(const void *task, int index, int part, int parts, struct meeting *meeting);
 
-static void run_chains(run_part *run, const void *task, int num_chains, int num_threads) {
+static void run_chains(run_part *run, const void *task, int num_chains, int num_threads, int in_turn) {
     if (num_threads <= 1) {
         for (int index = 0; index < num_chains; index++) run(task, index, 0, 1, 0);
         return;
@@ -47,7 +48,9 @@ static void run_chains(run_part *run, const void *task, int num_chains, int num_
 #pragma omp parallel num_threads(num_threads)
     {
         int team = omp_get_num_threads(), own = omp_get_thread_num(), parts = team / num_chains;
-        if (parts == 0) {
+        if (in_turn) {
+            for (int index = 0; index < num_chains; index++) run(task, index, own, team, meetings + index);
+        } else if (parts == 0) {
             for (int index = own; index < num_chains; index += team) run(task, index, 0, 1, 0);
         } else if (own < parts * num_chains) {
             run(task, own / parts, own % parts, parts, meetings + own / parts);

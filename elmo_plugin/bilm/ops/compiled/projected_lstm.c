@@ -49,13 +49,15 @@ static void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride,
             biases[gate] = bias ? load(bias + gate * cell_dim + lane) : zeros();
         for (int64_t row = 0; row < num_rows; row++) {
             const float *own = gates + row * WIDTH + lane;
-            float *kept = memory + row * cell_dim + lane;
+            float *kept = memory + row * cell_dim + lane, *shown = exposed + row * exposed_stride + lane;
+            fetch(kept + WIDTH);
+            fetch(shown + WIDTH);
             vector sums[4];
             for (int gate = 0; gate < 4; gate++)
                 sums[gate] = plus(load(own + gate * gate_stride), biases[gate]);
             const struct cell cell = cell_of(sums, load(kept), bound);
             store(kept, cell.memory);
-            store(exposed + row * exposed_stride + lane, cell.exposed);
+            store(shown, cell.exposed);
         }
     }
 }
@@ -114,7 +116,17 @@ static void run(const void *given_task, int index, int part, int parts, struct m
     }
 }
 
+/*
+ * Whether chains that would have a thread each go in turn. With few rows a step takes as long as reading the weights,
+ * and half of them may stay in the second cache; with more rows that is true of the third, if all weights do not.
+ */
+static int go_in_turn(const struct sizes *sizes, int num_chains, int num_threads) {
+    const int64_t size = sizes->are_half ? 2 : 4, num_bytes = 5 * sizes->cell_dim * sizes->projection_dim * size;
+    const int are_few = sizes->batch_size <= 8 || (sizes->batch_size <= 64 && num_chains * num_bytes > (64 << 20));
+    return num_threads == num_chains && are_few;
+}
+
 void elmo_projected_lstms(int num_chains, const struct chain *chains, const struct sizes *sizes, int num_threads) {
     const struct task task = {chains, sizes};
-    run_chains(run, &task, num_chains, num_threads);
+    run_chains(run, &task, num_chains, num_threads, go_in_turn(sizes, num_chains, num_threads));
 }

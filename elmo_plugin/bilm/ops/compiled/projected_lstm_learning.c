@@ -61,9 +61,6 @@ static struct own own_of(int64_t width, int part, int parts) {
 /* Panels that are multiplied at once on the way back, as many as a part has room for. */
 #define BLOCKS_BACK 4
 
-/* Brings a line into the first cache. */
-INLINE void fetch(const float *numbers) { _mm_prefetch(numbers, _MM_HINT_T0); }
-
 /* `packed` tensors at a step, WIDTH cells of its rows. */
 struct cells {
     float *gates, *memories, *squashed, *exposed, *memory;
@@ -256,11 +253,11 @@ static void back(const void *given, int index, int part, int parts, struct meeti
 void elmo_steps_there(int num_chains, const struct learning *chains, const struct learning_sizes *sizes,
                       int num_threads) {
     const struct learning_task task = {chains, sizes};
-    run_chains(there, &task, num_chains, num_threads);
+    run_chains(there, &task, num_chains, num_threads, 0);
 }
 
 void elmo_steps_back(int num_chains, const struct learning *chains, const struct learning_sizes *sizes,
                      int num_threads) {
     const struct learning_task task = {chains, sizes};
-    run_chains(back, &task, num_chains, num_threads);
+    run_chains(back, &task, num_chains, num_threads, 0);
 }
