@@ -1,7 +1,7 @@
 /*
- * Several chains that know nothing of each other, on some threads: at the same time, each with its own threads for all of
- * its steps, or in turn, each with all threads. Where a chain has several threads, these share its cells and columns,
- * and wait for each other.
+ * Several chains that know nothing of each other, on some threads: at the same time, each with its own threads for all
+ * of its steps, or in turn, each with all threads. Where a chain has several threads, these share its cells and
+ * columns, and wait for each other.
  */
 
 #ifndef ELMO_CHAINS_H

@@ -51,7 +51,7 @@ INLINE vector maximum_of(vector one, vector other) {
 
 /* The maxima of WIDTH filters over the windows of a word. */
 static void find(const float *characters, int64_t stride, int64_t num_windows, int64_t depth,
-                      struct weights weights, float *maxima, int32_t *positions) {
+                 struct weights weights, float *maxima, int32_t *positions) {
     float numbers[WINDOWS_AT_ONCE * WIDTH];
     const struct place nothing = {0, 0, 0}, sums = {numbers, WIDTH, 0};
     for (int64_t window = 0; window < num_windows; window += WINDOWS_AT_ONCE) {
@@ -121,7 +121,7 @@ INLINE void add(float *to, float factor, const float *from, int64_t count) {
 
 /* The gradients of some filters, from all words. */
 static void to_filters(const struct convolution_back *task, const struct words *words, int64_t first,
-                            int64_t last) {
+                       int64_t last) {
     const int64_t dim = words->embedding_dim, depth = task->width * dim;
     for (int64_t begin = 0; begin < words->num_words; begin += WORDS_AT_ONCE_BACK) {
         const int64_t left = words->num_words - begin, count = left < WORDS_AT_ONCE_BACK ? left : WORDS_AT_ONCE_BACK;
@@ -137,7 +137,7 @@ static void to_filters(const struct convolution_back *task, const struct words *
 
 /* The gradients of some words' characters, from all filters of a width. */
 static void to_words(const struct convolution_back *task, const struct words *words, float *of_embedded,
-                          int64_t first, int64_t last) {
+                     int64_t first, int64_t last) {
     const int64_t dim = words->embedding_dim, depth = task->width * dim;
     for (int64_t begin = first; begin < last; begin += WORDS_AT_ONCE) {
         const int64_t end = last - begin < WORDS_AT_ONCE ? last : begin + WORDS_AT_ONCE;

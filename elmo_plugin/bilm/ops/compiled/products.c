@@ -8,8 +8,8 @@
 #define DEPTH 256
 #define VECTORS (WIDTH / LANES)
 /*
- * So many rows at once, by how many panels are. With AVX-512 a thread adds to 32 vectors twice as wide as the 16 of AVX2:
- * from two panels on each number of a row is read for several of them.
+ * So many rows at once, by how many panels are. With AVX-512 there are 32 vectors to add to, twice as wide as the 16 of
+ * AVX2: from two panels on each number of a row is read for several of them.
  */
 #if LANES == 16
 #define ROWS_OF_1 12
@@ -90,7 +90,7 @@ INLINE int panels_at_once(int64_t num_rows, int left) {
 #endif
 }
 
-/* `product` of any number of rows and panels, with a depth of at most DEPTH; `next`: the weights behind the last ones. */
+/* `product` of any number of rows and panels, with a depth of at most DEPTH; next: where the weights behind begin. */
 INLINE void products_of(const int HALF, int64_t num_rows, int num_panels, int64_t depth, const float *rows,
                         int64_t row_stride, struct weights weights, int64_t next, struct place begin,
                         struct place sums) {
@@ -143,7 +143,8 @@ void products(int64_t num_rows, int num_panels, int64_t depth, const float *rows
               struct weights weights, struct place begin, struct place sums) {
     const int64_t behind = weights.start + num_panels * weights.panel_stride;
     for (int64_t left = depth; left > 0; left -= DEPTH) {
-        const int64_t count = left < DEPTH ? left : DEPTH, next = left > DEPTH ? weights.start + count * WIDTH : behind;
+        const int64_t count = left < DEPTH ? left : DEPTH;
+        const int64_t next = left > DEPTH ? weights.start + count * WIDTH : behind;
 #define PRODUCTS(HALF) products_of(HALF, num_rows, num_panels, count, rows, row_stride, weights, next, begin, sums)
         if (weights.are_half) PRODUCTS(1);
         else PRODUCTS(0);

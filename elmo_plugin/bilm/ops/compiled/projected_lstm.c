@@ -1,6 +1,6 @@
 /*
- * The recurrence of projected LSTM layers. projected_lstm_compiled.py calls it; the
- * formula and the names are those of projected_lstm.py.
+ * The recurrence of projected LSTM layers. projected_lstm_compiled.py calls it; the formula and the names are those of
+ * projected_lstm.py.
  *
  * A step is two products with few rows (products.h); the activations follow while the gates of WIDTH cells are still in
  * the first cache. Where a direction has several threads (chains.h), these wait for each other twice a step.
@@ -41,7 +41,7 @@ struct sizes {
  * gates before, where there is one.
  */
 static void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride, const float *bias, float clip,
-                           float *memory, int64_t cell_dim, float *exposed, int64_t exposed_stride) {
+                      float *memory, int64_t cell_dim, float *exposed, int64_t exposed_stride) {
     vector bound = all(clip);
     for (int lane = 0; lane < WIDTH; lane += LANES) {
         vector biases[4];
@@ -63,7 +63,7 @@ static void set_cells(int64_t num_rows, const float *gates, int64_t gate_stride,
 }
 
 static void clip_and_keep(int64_t num_rows, int64_t num_columns, float clip, float *outputs, int64_t stride,
-                               float *hidden, int64_t hidden_stride) {
+                          float *hidden, int64_t hidden_stride) {
     vector bound = all(clip);
     for (int64_t row = 0; row < num_rows; row++)
         for (int64_t column = 0; column < num_columns; column += LANES) {

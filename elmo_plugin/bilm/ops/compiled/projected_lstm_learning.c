@@ -1,7 +1,7 @@
 /*
- * The steps of projected LSTM layers there and back, where something is learned.
- * projected_lstm_learning.py calls it; the formula and the names are those of projected_lstm_buffered_steps.py. What
- * all steps have in one product (inputs, gradients of weights) is not done here.
+ * The steps of projected LSTM layers there and back, where something is learned. projected_lstm_learning.py calls it;
+ * the formula and the names are those of projected_lstm_buffered_steps.py. What all steps have in one product (inputs,
+ * gradients of weights) is not done here.
  */
 
 #include <math.h>
@@ -69,7 +69,7 @@ struct cells {
 
 /* sums: of each gate so many rows as the batch has, WIDTH numbers each. */
 static void cells_there(int64_t num_rows, const float *sums, const struct learning_sizes *sizes,
-                             struct cells cells) {
+                        struct cells cells) {
     const int64_t cell_dim = sizes->cell_dim, between = sizes->batch_size * WIDTH;
     const vector bound = all(sizes->cell_clip);
     for (int lane = 0; lane < WIDTH; lane += LANES) {
@@ -78,6 +78,7 @@ static void cells_there(int64_t num_rows, const float *sums, const struct learni
         for (int64_t row = 0; row < num_rows; row++) {
             float *gates = cells.gates + row * sizes->gate_stride + lane;
             const int64_t place = row * sizes->cell_stride + lane;
+            /* The next WIDTH cells': pages apart, so that no processor would foresee them. */
             if (lane == 0) {
                 for (int gate = 0; gate < 4; gate++) fetch(gates + gate * cell_dim + WIDTH);
                 fetch(cells.memories + place + WIDTH);
@@ -161,12 +162,13 @@ struct cells_of {
 };
 
 static void cells_back(int64_t num_rows, const float *of_exposed, const struct learning_sizes *sizes,
-                            struct cells_of cells) {
+                       struct cells_of cells) {
     const int64_t cell_dim = sizes->cell_dim;
     const vector bound = all(sizes->cell_clip), before_bound = all(cells.before_clip);
     for (int64_t row = 0; row < num_rows; row++)
         for (int lane = 0; lane < WIDTH; lane += LANES) {
             const int64_t at = row * sizes->gate_stride + lane, place = row * sizes->cell_stride + lane;
+            /* As there. */
             if (lane == 0) {
                 for (int gate = 0; gate < 4; gate++) {
                     fetch(cells.gates + at + gate * cell_dim + WIDTH);
