@@ -28,6 +28,7 @@ import elmo_plugin.modules.padded_lstm  # noqa: F401
 import elmo_plugin.predictors.lac  # noqa: F401
 import elmo_plugin.predictors.reading_comprehension  # noqa: F401
 import elmo_plugin.predictors.tagger  # noqa: F401
+import elmo_plugin.training.callbacks.kept_memory  # noqa: F401
 import elmo_plugin.training.callbacks.resume  # noqa: F401
 import elmo_plugin.training.callbacks.sparse_softmax  # noqa: F401
 import elmo_plugin.training.checkpointer  # noqa: F401

@@ -1,7 +1,9 @@
 """Contenders that take turns: the machine's moods strike all of them alike."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, TypeVar
+from types import MappingProxyType
+from typing import Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 import torch
 
@@ -33,6 +35,7 @@ def contest(
     batches: Sequence[Batch],
     device: torch.device,
     with_peaks: bool = False,
+    settings: Mapping[str, Callable[[], ContextManager]] = MappingProxyType({}),
 ) -> Dict[str, Times]:
     """
     Each contender does each batch, in turns, and each round another one begins. The first batch is done once before,
@@ -42,8 +45,13 @@ def contest(
 
     with_peaks : measure the machine's peak between turns, too: a machine's speed may wander within a minute. For turns
         of seconds, as it leaves nothing in the caches.
+    settings : by contender, what each of its turns takes place in, if in anything. Where there are any, every turn does
+        its batch twice, and the second time counts: the first finds the memory as another contender left it.
     """
-    memory = {name: peak_memory(lambda act=act: act(batches[0]), device) for name, act in contenders.items()}
+    memory: Dict[str, Optional[int]] = {}
+    for name, act in contenders.items():
+        with settings.get(name, nullcontext)():
+            memory[name] = peak_memory(lambda act=act: act(batches[0]), device)
     seconds: Dict[str, List[float]] = {name: [] for name in contenders}
     peaks: Dict[str, List[float]] = {name: [] for name in contenders}
     before = product_peak(device, ROUNDS_BETWEEN) if with_peaks else 0.0
@@ -51,7 +59,10 @@ def contest(
         names = list(contenders)
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            seconds[name].append(seconds_of(lambda: contenders[name](batch), device))
+            with settings.get(name, nullcontext)():
+                if settings:
+                    contenders[name](batch)
+                seconds[name].append(seconds_of(lambda: contenders[name](batch), device))
             if with_peaks:
                 after = product_peak(device, ROUNDS_BETWEEN)
                 peaks[name].append((before + after) / 2)

@@ -1,6 +1,7 @@
 """A step of training: this project's beside the best that AllenNLP's own parts make, and, on a GPU, cuDNN's LSTM."""
 
-from typing import Any, Callable, Dict, List
+from contextlib import contextmanager
+from typing import Any, Callable, ContextManager, Dict, Iterator, List
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from elmo_plugin.bilm.language_model import LanguageModel
 from elmo_plugin.bilm.options import BilmOptions
 from elmo_plugin.bilm.streams import Streams, Window
 from elmo_plugin.bilm.vocabulary import SPECIAL_WORDS, WordVocabulary
+from elmo_plugin.kept_memory import can_keep_memory, give_back_memory, memory_kept
 
 OURS, THEIRS, CUDNN = "elmo_plugin", "AllenNLP's parts", "torch.nn.LSTM (no clipping)"
+THEIRS_KEPT = f"{THEIRS}, memory kept"
 _DROPOUT, _LEARNING_RATE, _CLIP_NORM = 0.1, 0.2, 10.0
 
 
@@ -50,14 +53,37 @@ def steps(
 def trainers(options: BilmOptions, num_samples: int, device: torch.device) -> Dict[str, Callable[[Step], Any]]:
     """
     Steps of Adagrad with clipped gradients; models with random weights, each its own. On a CPU all softmaxes have
-    sparse gradients, and this project's Adagrad is `elmo_adagrad`, as in the shipped configs.
+    sparse gradients, and this project's Adagrad is `elmo_adagrad`, as in the shipped configs. Where memory can be kept
+    between steps (see `settings`), AllenNLP's parts, the same model, are there a second time, for a turn with it.
     """
     # The default of torch, said aloud: else Adagrad's step warns of it.
     torch.sparse.check_sparse_tensor_invariants.disable()
     found = {OURS: _ours(options, num_samples, device), THEIRS: _theirs(options, num_samples, device)}
     if device.type == "cuda":
         found[CUDNN] = _theirs(options, num_samples, device, _CudnnLayers)
+    elif can_keep_memory():
+        found[THEIRS_KEPT] = found[THEIRS]
     return found
+
+
+def settings(device: torch.device) -> Dict[str, Callable[[], ContextManager]]:
+    """
+    By contender, what its turns take place in: this project's keep memory, as `elmo_kept_memory` of the shipped configs
+    does; AllenNLP's do not, and what they free is given back after each. As other contenders' blocks lie among free
+    ones, which glibc keeps, AllenNLP's parts have fewer page faults than alone: of the small model, 32 x 20, 210,000 in
+    a step instead of 244,000.
+    """
+    if device.type == "cuda" or not can_keep_memory():
+        return {}
+    return {OURS: memory_kept, THEIRS: _memory_given_back, THEIRS_KEPT: memory_kept}
+
+
+@contextmanager
+def _memory_given_back() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        give_back_memory()
 
 
 def _updates(
@@ -68,11 +94,12 @@ def _updates(
     parameters = list(model.parameters())
 
     def step(window: Step) -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
         loss = loss_of(window)
         loss.backward()
         clip_grad_norm_(parameters, _CLIP_NORM)
         optimizer.step()
+        # Last, not first: in the others' turns there are no gradients.
+        optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
     return step

@@ -145,7 +145,9 @@ def _training_case(size: str, options: BilmOptions, args: argparse.Namespace, de
     windows = training.steps(options, args.batch_size, num_steps, args.rounds, device)
     contenders: Dict[str, Callable] = training.trainers(options, NUM_SAMPLES[size], device)
     baseline = _baseline(contenders, training.OURS, training.THEIRS, args.alone)
-    times = contest(contenders, windows, device)
+    if args.alone:
+        contenders.pop(training.THEIRS_KEPT, None)
+    times = contest(contenders, windows, device, settings=training.settings(device))
     title = f"{size}, training, {args.batch_size} x {num_steps}, {NUM_WORDS:,} words, {NUM_SAMPLES[size]:,} samples"
     tokens = [args.batch_size * num_steps] * args.rounds
     words = [len(window.types) for window in windows]

@@ -1,5 +1,6 @@
 import json
 import statistics
+from contextlib import contextmanager
 
 import numpy
 import pytest
@@ -22,10 +23,12 @@ from elmo_plugin.benchmark.machine import Machine, measure_machine
 from elmo_plugin.benchmark.report import Case, rows, table
 from elmo_plugin.benchmark.shapes import encoder_operations, lstm_operations, options_of_size
 from elmo_plugin.benchmark.text import generate_sentences, generate_words
-from elmo_plugin.benchmark.training import steps, trainers
+from elmo_plugin.benchmark.training import THEIRS as PARTS
+from elmo_plugin.benchmark.training import THEIRS_KEPT, settings, steps, trainers
 from elmo_plugin.bilm.bilm import Bilm
 from elmo_plugin.bilm.ops.compiled_program import PanelMatrix, why_not
 from elmo_plugin.bilm.options import BilmOptions
+from elmo_plugin.kept_memory import can_keep_memory
 
 CPU = torch.device("cpu")
 TINY = {
@@ -77,6 +80,26 @@ def test_contenders_take_turns_and_each_does_every_batch():
     times = contest(contenders, [1, 2, 3], CPU)
     assert calls == [("a", 1), ("b", 1), ("a", 1), ("b", 1), ("b", 2), ("a", 2), ("a", 3), ("b", 3)]
     assert {name: len(found.seconds) for name, found in times.items()} == {"a": 3, "b": 3}
+
+
+def test_a_turn_in_a_setting_does_its_batch_twice_and_the_second_time_counts(monkeypatch):
+    calls = []
+
+    @contextmanager
+    def setting():
+        calls.append("in")
+        yield
+        calls.append("out")
+
+    def timed(action, device):
+        action()
+        calls.append("timed")
+        return 1.0
+
+    monkeypatch.setattr("elmo_plugin.benchmark.contest.seconds_of", timed)
+    contenders = {name: (lambda batch, name=name: calls.append(name)) for name in "ab"}
+    contest(contenders, [1], CPU, settings={"a": setting})
+    assert calls == ["in", "a", "out", "b", "in", "a", "a", "timed", "out", "b", "b", "timed"]
 
 
 def test_the_peak_is_measured_between_turns_where_that_is_asked_for(monkeypatch):
@@ -189,8 +212,17 @@ def test_the_command_prints_a_table_and_writes_json(monkeypatch, tmp_path, capsy
     printed = capsys.readouterr().out
     assert "| small, 4 sentences | elmo_plugin |" in printed and "| small, training, 4 x 20" in printed
     content = json.loads(target.read_text())
-    assert len(content["rows"]) == 3 * 5 + 2
+    trained = [row for row in content["rows"] if "training" in row["case"]]
+    assert [row["contender"] for row in trained] == [OURS, PARTS, *([THEIRS_KEPT] if can_keep_memory() else [])]
+    assert [row["ratio"] for row in trained if row["contender"] == PARTS] == [1.0]
+    assert len(content["rows"]) == 3 * 5 + len(trained)
     assert all(len(row["seconds"]) == 2 and row["tokens_per_second"] > 0 for row in content["rows"])
+
+
+def test_training_on_a_gpu_or_with_memory_as_the_user_says_has_no_settings(monkeypatch, options):
+    assert settings(torch.device("cuda")) == {}
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000000")
+    assert settings(CPU) == {} and [*trainers(options, 20, CPU)] == [OURS, PARTS]
 
 
 def test_allennlp_may_be_left_out(monkeypatch, capsys, options):

@@ -101,7 +101,7 @@
     grad_norm: config.grad_norm,
     validation_metric: '-perplexity',
     checkpointer: { type: 'elmo_whole', save_every_num_batches: config.batches_per_checkpoint },
-    callbacks: [{ type: 'elmo_resume' }, { type: 'elmo_sparse_softmax' }],
+    callbacks: [{ type: 'elmo_resume' }, { type: 'elmo_sparse_softmax' }, { type: 'elmo_kept_memory' }],
     cuda_device: config.cuda_device,
   },
 }
