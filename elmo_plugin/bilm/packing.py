@@ -185,4 +185,5 @@ class _PackedLayer(nn.Module):
 
     def chain(self, packed: Tensor, hidden: Tensor, memory: Tensor) -> Chain:
         """See `ProjectedLstmLayer.chain`."""
-        return Chain(self.input(packed), hidden, memory, self.recurrent, self.projection)
+        inputs = Inputs(packed, self.input, None)
+        return Chain(inputs, hidden, memory, self.recurrent, self.projection)

@@ -142,7 +142,7 @@ def projected_lstms(
 ) -> List[ChainOutput]:
     """
     The recurrence of one layer in each direction; see `ops.projected_lstm` for the formula and the shapes. The input
-    gates are `Inputs` but where the weights are packed.
+    gates are `Inputs`.
     """
     recurrence, inputs = _recurrence_of(chains), chains[0].input_gates
     if isinstance(inputs, Inputs):
@@ -153,7 +153,7 @@ def projected_lstms(
             projected_lstms_compiled,
         )
         takes_inputs = recurrence in take_inputs and not is_fixed()
-        if not takes_inputs and not isinstance(inputs.weight, PanelMatrix):
+        if not takes_inputs and isinstance(inputs.weight, Tensor):
             chains = [chain._replace(input_gates=linear(*chain.input_gates)) for chain in chains]
     return recurrence(chains, rows_per_step, cell_clip, projection_clip)
 

@@ -9,14 +9,14 @@ from torch import Tensor
 class Inputs(NamedTuple):
     """
     What the input's share of the gates is made of, `x weightᵀ + bias` of each row x, while it is not multiplied yet.
-    The weight may be laid out as the peer that multiplies takes it.
+    The weight may be laid out or packed as the peer that multiplies takes it; the bias is `None` where that has it.
 
     Shapes: (sum of rows_per_step, projection_dim), (4 * cell_dim, projection_dim), (4 * cell_dim,)
     """
 
     vectors: Tensor
     weight: Tensor
-    bias: Tensor
+    bias: Optional[Tensor]
 
 
 class Chain(NamedTuple):

@@ -54,15 +54,15 @@ def projected_lstms_compiled(
     """
     library = program()
     num_threads = torch.get_num_threads()
-    portions = list(_portions(rows_per_step))
-    tokens_at_once = max((place.stop - place.start for place, _ in portions), default=0)
+    some = list(portions(rows_per_step))
+    tokens_at_once = max((place.stop - place.start for place, _ in some), default=0)
     works = [_Work.of(chain, rows_per_step, tokens_at_once, num_threads) for chain in chains]
     _check_alike(works)
     widths = works[0].memory.size(1), works[0].hidden.size(1)
     clips = [math.inf if clip is None else clip for clip in (cell_clip, projection_clip)]
     are_half = works[0].recurrent.dtype == torch.float16
     strides = works[0].hidden.stride(0), works[0].exposed.stride(0)
-    for place, portion in portions:
+    for place, portion in some:
         # All of these are needed until the program has returned.
         gates = [work.gates(place) for work in works]
         described = [work.described(own_gates, place) for work, own_gates in zip(works, gates)]
@@ -72,12 +72,12 @@ def projected_lstms_compiled(
             len(rows), len(works[0].memory), *widths, ctypes.addressof(rows), *clips, are_half, *of_gates, *strides
         )
         for start in range(0, len(described), MAX_CHAINS):
-            some = described[start : start + MAX_CHAINS]
-            library.elmo_projected_lstms(len(some), (_Chain * len(some))(*some), ctypes.byref(sizes), num_threads)
+            group = described[start : start + MAX_CHAINS]
+            library.elmo_projected_lstms(len(group), (_Chain * len(group))(*group), ctypes.byref(sizes), num_threads)
     return [ChainOutput(work.outputs, work.hidden.contiguous(), work.memory) for work in works]
 
 
-def _portions(rows_per_step: Sequence[int]) -> Iterator[Tuple[slice, List[int]]]:
+def portions(rows_per_step: Sequence[int]) -> Iterator[Tuple[slice, List[int]]]:
     """Steps of some `TOKENS_AT_ONCE`: where their tokens stand, and their rows."""
     start, end, rows = 0, 0, []
     for num_rows in rows_per_step:

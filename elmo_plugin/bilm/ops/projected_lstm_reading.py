@@ -19,7 +19,7 @@ The copies took 7 and 33 milliseconds.
 """
 
 from itertools import groupby, islice
-from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from torch import Tensor
 from elmo_plugin.bilm.ops.packed_matrix import PackedMatrix
 from elmo_plugin.bilm.ops.projected_lstm import Chain, ChainOutput
 from elmo_plugin.bilm.ops.projected_lstm_buffered_steps import clip_into
+from elmo_plugin.bilm.ops.projected_lstm_compiled import portions
 
 # From so many numbers on a sigmoid and three small operations take less time than torch's tanh.
 MANY_NUMBERS = 2**15
@@ -41,7 +42,7 @@ def projected_lstms_reading(
 ) -> List[ChainOutput]:
     """
     The values of `ops.projected_lstm.projected_lstms`; see there for the formula and the shapes. The input gates of a
-    chain must be `Inputs`; or its weights be packed (`ops.packed_matrix`).
+    chain must be `Inputs`, or its weights be packed (`ops.packed_matrix`), that of `Inputs` too.
     """
     # Each row's state as of its last step so far. Shapes: (num_chains, batch_size, projection_dim or cell_dim)
     hidden, memory = (torch.stack([chain[index] for chain in chains]) for index in (1, 2))
@@ -60,11 +61,19 @@ def _given(chains: Sequence[Chain], rows: List[int]) -> Iterable[Sequence[Tensor
     if isinstance(chains[0].input_gates, Tensor):
         return zip(*(chain.input_gates.split(rows) for chain in chains))
     vectors, weight, _ = chains[0].input_gates
+    if isinstance(weight, PackedMatrix):
+        return _given_by_packed(chains, rows)
     gates = vectors.new_empty(len(chains), len(vectors), len(weight))
     for chain, out in zip(chains, gates):
         vectors, weight, bias = chain.input_gates
         torch.addmm(bias, vectors, weight.t(), out=out)
     return gates.split(rows, dim=1)
+
+
+def _given_by_packed(chains: Sequence[Chain], rows: List[int]) -> Iterator[Sequence[Tensor]]:
+    """As `_given`, multiplied for some steps at a time: those of all would be the largest tensor of all reading."""
+    for place, portion in portions(rows):
+        yield from zip(*(inputs.weight(inputs.vectors[place]).split(portion) for inputs, *_ in chains))
 
 
 def _joined(weights: List[Union[Tensor, PackedMatrix]]) -> Weights:
