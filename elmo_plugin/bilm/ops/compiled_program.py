@@ -124,13 +124,14 @@ class Program(NamedTuple):
 
 @lru_cache(maxsize=None)
 def _loaded() -> Union[Program, str]:
-    """The best program that can run here, or why none can."""
-    found: Union[Program, str] = ""
+    """The best program that can run here, or why none can: the reasons, each once."""
+    reasons = []
     for processors in FILES:
         found = load(processors)
         if not isinstance(found, str):
-            break
-    return found
+            return found
+        reasons.append(found)
+    return " ".join(dict.fromkeys(reasons))
 
 
 def load(processors: str) -> Union[Program, str]:
@@ -146,7 +147,7 @@ def load(processors: str) -> Union[Program, str]:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         return f"{path.name} can't be loaded: {error}."
-    if library.elmo_version() != VERSION:
+    if not hasattr(library, "elmo_version") or library.elmo_version() != VERSION:
         return f"{path.name} was compiled from another version of the package; install it again."
     if not library.elmo_can_run():
         return f"this processor has not all of {processors}."

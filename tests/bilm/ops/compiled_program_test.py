@@ -58,6 +58,36 @@ def test_a_file_that_can_not_be_loaded_is_told(no_program):
     assert "can't be loaded" in why_not()
 
 
+def processor_has(processors):
+    flags = {"AVX-512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}, "AVX2": {"avx2", "fma", "f16c"}}[processors]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("flags") and flags <= set(line.split()) for line in lines)
+
+
+@pytest.mark.skipif(not PROGRAMS, reason="nothing was compiled here")
+def test_the_best_program_for_this_processor_is_the_one_that_runs():
+    best = next(name for name in FILES if processor_has(name))
+    assert compiled_for() == best
+
+
+def test_a_bad_program_for_avx512_leaves_the_other(no_program, compiler):
+    assert compiled(SOURCES, no_program, "AVX2").returncode == 0
+    if isinstance(load("AVX2"), str):
+        pytest.skip(load("AVX2"))
+    file_of("AVX-512", no_program).write_bytes(b"no program")
+    assert compiled_for() == "AVX2" and why_not() is None
+
+
+def test_a_library_that_is_another_is_refused(no_program, compiler):
+    other = no_program / "other.c"
+    other.write_text("int other(void) { return 1; }\n", encoding="utf-8")
+    assert compiled([other], no_program, "AVX-512").returncode == 0
+    assert "compiled from another version of the package" in why_not()
+
+
 FLAGS = {"AVX-512": [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")], "AVX2": ["-mavx2"]}
 
 

@@ -10,6 +10,7 @@
  * a word of the filters. No product is made of windows that did not win.
  */
 
+#include <math.h>
 #include <omp.h>
 
 #include "products.h"
@@ -109,14 +110,13 @@ void elmo_char_convolutions(int num_widths, const struct convolution *tasks, con
     }
 }
 
-/* to += factor * from */
+/* to += factor * from, each rounded once, wherever the vectors end: the same bits for every processor and compiler. */
 INLINE void add(float *to, float factor, const float *from, int64_t count) {
     const vector factors = all(factor);
     int64_t place = 0;
     for (; place + LANES <= count; place += LANES)
-        store(to + place,
-                         times_plus(factors, load(from + place), load(to + place)));
-    for (; place < count; place++) to[place] += factor * from[place];
+        store(to + place, times_plus(factors, load(from + place), load(to + place)));
+    for (; place < count; place++) to[place] = fmaf(factor, from[place], to[place]);
 }
 
 /* The gradients of some filters, from all words. */
