@@ -4,6 +4,7 @@ from typing import List, NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from elmo_plugin.bilm.char_cnn import CharCnnEncoder, SymbolCnnEncoder, WordEncoder
 from elmo_plugin.bilm.characters import BEGIN_SENTENCE, END_SENTENCE, word_to_characters
@@ -103,8 +104,10 @@ class Bilm(nn.Module):
         Shapes: `num_layers` times (batch_size, num_steps, projection_dim)
         """
         vectors = self.encoder(types)
+        # Not `vectors[...]`: on several threads of a CPU its gradients are added up in another order each time.
+        inputs = [functional.embedding(places, vectors) for places in (forward_inputs, backward_inputs)]
         (forward_layers, forward_state), (backward_layers, backward_state) = read_in_step(
-            (self.forward_lstm, self.backward_lstm), (vectors[forward_inputs], vectors[backward_inputs]), state, lengths
+            (self.forward_lstm, self.backward_lstm), inputs, state, lengths
         )
         return forward_layers, backward_layers, BilmState(forward_state, backward_state)
 
